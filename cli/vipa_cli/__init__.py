@@ -1,0 +1,1 @@
+"""The command line: ``vipa`` and ``kubectl-vipa``."""

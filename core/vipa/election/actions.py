@@ -1,0 +1,162 @@
+"""Outputs of the election, in the order the shell must carry them out.
+
+``vip`` is the VirtualIP's name, ``addresses`` its addresses, ``interface`` a local interface name. Actions that ask for
+an answer name the event that carries it.
+"""
+
+from dataclasses import dataclass
+
+from vipa.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Gate exactly these VIP addresses on these service interfaces (whole set): unanswered unless elected and
+    alive. Also gates each interface's own address to that interface. Sent on every plan or interface change, before any
+    Bind."""
+
+    addresses: tuple[str, ...]
+    own: tuple[tuple[str, str], ...]
+    """(interface, own address with prefix length) of every local service endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Bind the addresses as /32 or /128 on the interfaces; already bound is success."""
+
+    vip: str
+    addresses: tuple[str, ...]
+    interfaces: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unbind:
+    """Remove the addresses from every interface."""
+
+    vip: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BeginClaim:
+    """Set the timed claim element (100 ms), then drain all sockets into ``step``, then answer with ``ClaimReady``."""
+
+    vip: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """One transaction: delete the claim element (fails if it expired), elect ``interface``, renew or add its permit of
+    ``permit_s`` (None: untimed). Answer: ``Permitted``."""
+
+    vip: str
+    addresses: tuple[str, ...]
+    interface: str
+    permit_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """In-node move (rule 3), one transaction: un-elect ``old``, elect ``new`` with its permit, switch reply marks.
+    Fails when the permit of ``old`` has lapsed (only a live holder may move). Answer: ``Permitted``."""
+
+    vip: str
+    addresses: tuple[str, ...]
+    old: str
+    new: str
+    permit_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoke:
+    """Stop answering: un-elect the addresses, keep them bound (what arrives is still served)."""
+
+    vip: str
+    addresses: tuple[str, ...]
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Whole set of (interface, permit_s) the renewal thread keeps alive from now on. An interface no longer named is
+    not renewed and its permit is removed."""
+
+    permits: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """Gratuitous ARP request and reply (unsolicited NA) for each address on ``interface``."""
+
+    vip: str
+    addresses: tuple[str, ...]
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """ARP request for ``address`` out of ``interface``, sender = the endpoint's own address; broadcast, or unicast
+    when ``mac`` is given. Answers arrive as ``ArpSeen``."""
+
+    interface: str
+    address: str
+    sender_address: str
+    mac: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SendBeat:
+    """Send one heartbeat from ``interface`` (own address ``source_address``) to ``target_address``;
+    ``target_mac`` is empty while unknown (the shell then broadcasts the frame)."""
+
+    interface: str
+    source_address: str
+    target_address: str
+    target_mac: str
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """For people: role or interface of a VIP changed, for this reason."""
+
+    vip: str
+    old: str
+    new: str
+    interface: str
+    reason: Reason
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """For people: something noteworthy that is no transition (conflict, dropped beat, endpoint health)."""
+
+    reason: Reason
+    subject: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Shutdown is complete; the shell may exit."""
+
+
+Action = (
+    Guard
+    | Bind
+    | Unbind
+    | BeginClaim
+    | Permit
+    | Move
+    | Revoke
+    | Renew
+    | Announce
+    | Probe
+    | SendBeat
+    | Transition
+    | Notice
+    | Stopped
+)
+

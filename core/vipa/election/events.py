@@ -1,0 +1,132 @@
+"""Inputs of the election. Times are seconds of CLOCK_BOOTTIME; addresses are canonical text without prefix length."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from vipa.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanChanged:
+    """A new plan replaces the old one."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class LocalInterface:
+    """What the kernel says of one interface now. ``addresses`` are own addresses with prefix length ("10.1.1.4/24"),
+    never VIPs; ``up`` is IFF_UP, ``carrier`` is IFLA_CARRIER/IFF_LOWER_UP, ``gateways`` the next hops of default
+    routes through it."""
+
+    name: str
+    mac: str
+    addresses: tuple[str, ...]
+    up: bool = True
+    carrier: bool = True
+    gateways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InterfacesChanged:
+    """All interfaces of the node, whole (level-triggered): a missing one is gone."""
+
+    interfaces: tuple[LocalInterface, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BeatReceived:
+    """A heartbeat datagram came in on ``interface`` from ``source_address``/``source_mac``."""
+
+    interface: str
+    source_address: str
+    source_mac: str
+    payload: bytes
+
+
+class ArpKind(StrEnum):
+    """ARP (or ND) operation."""
+
+    REQUEST = "request"
+    REPLY = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class ArpSeen:
+    """An ARP frame of another station came in on ``interface``. ``sender_address`` may be 0.0.0.0 (RFC 5227 probe)."""
+
+    interface: str
+    kind: ArpKind
+    sender_mac: str
+    sender_address: str
+    target_address: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimReady:
+    """Answer to ``BeginClaim``: the timed claim element is set (or not: ``ok``), addresses are bound and all sockets
+    were drained into the election."""
+
+    vip: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Permitted:
+    """Answer to ``Permit`` and ``Move``: the transaction succeeded and the permit of ``interface`` ends at
+    ``until`` (None: untimed); or it failed (``ok`` false) and nothing of it holds."""
+
+    vip: str
+    interface: str
+    ok: bool
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PermitRenewed:
+    """The renewal thread extended the permit of ``interface``."""
+
+    interface: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class PermitLapsed:
+    """A renewal failed because the permit of ``interface`` had ended (or was removed by someone)."""
+
+    interface: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeldAtStart:
+    """One VIP that the kernel still serves for us from before a restart (rule 8); the renewal just succeeded."""
+
+    addresses: tuple[str, ...]
+    interface: str
+    until: float | None
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class StopAsked:
+    """The agent was asked to shut down: hand over what can be handed over, then report ``Stopped``."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    """The time of ``next_deadline()`` has come (or the shell woke for another reason)."""
+
+
+Event = (
+    PlanChanged
+    | InterfacesChanged
+    | BeatReceived
+    | ArpSeen
+    | ClaimReady
+    | Permitted
+    | PermitRenewed
+    | PermitLapsed
+    | HeldAtStart
+    | StopAsked
+    | TimerFired
+)

@@ -1,0 +1,1 @@
+"""A network-namespace lab: nodes, switch, clients, faults, probes and an observer."""

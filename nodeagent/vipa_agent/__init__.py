@@ -1,0 +1,1 @@
+"""The node agent: an asyncio shell around the election in ``vipa``."""
