@@ -159,4 +159,3 @@ Action = (
     | Notice
     | Stopped
 )
-
