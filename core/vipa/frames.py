@@ -6,6 +6,7 @@ raise: what is not exactly what they look for is None. IPv6 (ND, UDP over IPv6) 
 ether types tell the two apart.
 """
 
+import re
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +28,7 @@ BEAT_TOS: Final = 0xC0
 MAX_BEAT_PAYLOAD: Final = 1472
 """Longest UDP payload in an unfragmented IPv4 packet of 1,500 bytes."""
 
-_ETHERNET: Final = struct.Struct("!6s6sH")
+_MAC: Final = re.compile("([0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")
 _ARP: Final = struct.Struct("!6s6sHHHBBH6s4s6s4s")
 _BEAT: Final = struct.Struct("!6s6sHBBHHHBBH4s4sHHHH")
 _ETHERNET_LEN: Final = 14
@@ -66,10 +67,9 @@ class Beat:
 @lru_cache(maxsize=4096)
 def pack_mac(mac: str) -> bytes:
     """Six bytes of a MAC; ValueError when it is none."""
-    packed = bytes.fromhex(mac.replace(":", ""))
-    if len(packed) != 6:
+    if not _MAC.fullmatch(mac):
         raise ValueError(f"{mac!r} is not a MAC address (six bytes like 52:54:00:00:00:01)")
-    return packed
+    return bytes.fromhex(mac.replace(":", ""))
 
 
 @lru_cache(maxsize=4096)
@@ -155,9 +155,7 @@ class BeatPath:
         """The whole frame around ``payload`` (0-1472 bytes, else ValueError), both checksums computed."""
         length = _UDP_LEN + len(payload)
         if len(payload) > MAX_BEAT_PAYLOAD:
-            raise ValueError(
-                f"a heartbeat of {len(payload)} bytes does not fit one packet (at most {MAX_BEAT_PAYLOAD})"
-            )
+            raise ValueError(f"a heartbeat of {len(payload)} bytes does not fit a packet (at most {MAX_BEAT_PAYLOAD})")
         total = _IPV4_LEN + length
         even = payload + b"\0" if length % 2 else payload
         # The length stands in the UDP header and in the pseudo header (RFC 768).
@@ -213,4 +211,4 @@ def parse_beat(frame: bytes, port: int) -> Beat | None:
 def _checksum(total: int) -> int:
     """Internet checksum (RFC 1071) of what ``total`` adds up: one's-complement addition is addition modulo 0xFFFF, for
     which a whole buffer read as one number stands for the sum of its words."""
-    return 0xFFFF - (total % 0xFFFF)
+    return -total % 0xFFFF
