@@ -1,0 +1,114 @@
+"""VirtualIPNode: one per node. Its spec is the node's share of the plan, its status what the node reports."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vipa.resources.meta import API_VERSION, Object, ObjectMeta, Wire
+from vipa.resources.virtualip import Failback
+from vipa.timing import Timing
+
+
+class Role(StrEnum):
+    """What a node is for one VIP."""
+
+    HOLDER = "Holder"
+    SPARE = "Spare"
+    CLAIMING = "Claiming"
+    EXCLUDED = "Excluded"
+    IDLE = "Idle"
+
+
+class AssignedEndpoint(Wire, frozen=True):
+    """One endpoint of a succession."""
+
+    address: str
+    node: str = ""
+    interface: str = ""
+
+
+class Assignment(Wire, frozen=True):
+    """One planned VIP (:class:`vipa.plan.PlannedVip`) in the spelling of the wire."""
+
+    name: str
+    addresses: tuple[str, ...]
+    succession: Annotated[tuple[AssignedEndpoint, ...], Meta(description="Most preferred first")]
+    timing: Timing = Timing.DEFAULT
+    failback: Failback = Failback()
+    probe_targets: tuple[str, ...] = ()
+    paused: bool = False
+
+
+class VirtualIPNodeSpec(Wire, frozen=True):
+    """Written by the operator only."""
+
+    epoch: Annotated[int, Meta(ge=0)] = 0
+    assignments: tuple[Assignment, ...] = ()
+
+
+class InterfaceStatus(Wire, frozen=True):
+    """One interface. ``addresses`` are its own with prefix length, never VIPs."""
+
+    name: str
+    addresses: Annotated[tuple[str, ...], Meta(description="Own addresses with prefix length, 10.1.1.4/24")] = ()
+    mac: str = ""
+    healthy: bool = True
+    reason: str = ""
+
+
+class VipStatus(Wire, frozen=True):
+    """One VIP as this node sees it. ``since`` is RFC 3339."""
+
+    name: str
+    addresses: tuple[str, ...] = ()
+    role: Role = Role.IDLE
+    interface: str = ""
+    reason: str = ""
+    since: str = ""
+    term: int = 0
+
+
+class PathStatus(Wire, frozen=True):
+    """One path to a peer."""
+
+    interface: str
+    state: str = ""
+    loss_permille: Annotated[int, Meta(ge=0, le=1000)] = 0
+
+
+class PeerStatus(Wire, frozen=True):
+    """One peer node."""
+
+    node: str
+    paths: tuple[PathStatus, ...] = ()
+
+
+class AgentStatus(Wire, frozen=True):
+    """The program that writes this status."""
+
+    version: str = ""
+    boot_id: str = msgspec.field(name="bootID", default="")
+
+
+class VirtualIPNodeStatus(Wire, frozen=True):
+    """Written by that node's agent only, on change only; ``vipa-agent status -o json`` prints the same."""
+
+    node: str = ""
+    epoch: Annotated[int, Meta(ge=0)] = 0
+    interfaces: tuple[InterfaceStatus, ...] = ()
+    vips: tuple[VipStatus, ...] = ()
+    held: Annotated[tuple[str, ...], Meta(description="Names of the VIPs this node serves")] = ()
+    agent: AgentStatus = AgentStatus()
+    peers: tuple[PeerStatus, ...] = ()
+
+
+class VirtualIPNode(Object, frozen=True, kw_only=True):
+    """Short name: vipn. Its name is the node's; standalone, its labels are the node's labels."""
+
+    api_version: Literal["vipa.dev/v1alpha1"] = API_VERSION
+    kind: Literal["VirtualIPNode"] = "VirtualIPNode"
+    metadata: ObjectMeta = ObjectMeta()
+    spec: VirtualIPNodeSpec = VirtualIPNodeSpec()
+    status: VirtualIPNodeStatus = VirtualIPNodeStatus()

@@ -1,0 +1,164 @@
+"""VirtualIP: an address that belongs to the system, and how it moves."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from vipa.plan import FailbackPolicy
+from vipa.resources.meta import API_VERSION, Condition, Object, ObjectMeta, Wire
+from vipa.resources.selectors import LabelSelector
+from vipa.timing import Timing
+
+
+class Binding(StrEnum):
+    """Where the address is bound."""
+
+    HOLDER = "Holder"
+    EVERY_CANDIDATE = "EveryCandidate"
+
+
+class AttachmentType(StrEnum):
+    """Where the address lives."""
+
+    HOST = "Host"
+    VIRTUAL_ETHERNET = "VirtualEthernet"
+
+
+class Partition(StrEnum):
+    """What a split LAN does (rule 7)."""
+
+    AVAILABLE = "Available"
+    SINGLE = "Single"
+
+
+class Scheme(StrEnum):
+    """Scheme of an HTTP health check."""
+
+    HTTP = "HTTP"
+    HTTPS = "HTTPS"
+
+
+Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port")]
+
+
+class Attachment(Wire, frozen=True):
+    """The node itself, or a bridge of it behind which the address lives."""
+
+    type: AttachmentType = AttachmentType.HOST
+    bridge: Annotated[str, Meta(description="VirtualEthernet only: name of the bridge")] = ""
+
+
+class Failback(Wire, frozen=True):
+    """When a holder returns to a better endpoint (rule 9)."""
+
+    policy: FailbackPolicy = FailbackPolicy.DELAYED
+    delay: Annotated[str, Meta(description='Delayed only: how long the better endpoint must be healthy, "30s"')] = "30s"
+
+
+class TcpCheck(Wire, frozen=True):
+    """Healthy while a TCP connection is accepted."""
+
+    port: Port
+
+
+class HttpCheck(Wire, frozen=True):
+    """Healthy while a GET is answered with 2xx or 3xx."""
+
+    port: Port
+    path: str = "/"
+    scheme: Scheme = Scheme.HTTP
+
+
+class HealthCheck(Wire, frozen=True):
+    """Exactly one of ``tcp`` and ``http``."""
+
+    tcp: TcpCheck | None = None
+    http: HttpCheck | None = None
+
+
+class VirtualIPSpec(Wire, frozen=True):
+    """What the user wants."""
+
+    addresses: Annotated[
+        tuple[str, ...], Meta(max_length=2, description="One IPv4, one IPv6, or one of each; or use pool")
+    ] = ()
+    pool: Annotated[str, Meta(description="VirtualIPPool to take the addresses from; or use addresses")] = ""
+    preferred_interface_list: Annotated[
+        str, Meta(description="Name of a PreferredInterfaceList; omitted: vipa ranks the interfaces itself")
+    ] = ""
+    node_selector: Annotated[LabelSelector, Meta(description="Nodes that may serve")] = LabelSelector()
+    interfaces: Annotated[
+        tuple[str, ...],
+        Meta(max_length=64, description="Name globs; empty: every interface whose subnet holds the address"),
+    ] = ()
+    binding: Binding = Binding.HOLDER
+    attachment: Attachment = Attachment()
+    failback: Failback = Failback()
+    partition: Partition = Partition.AVAILABLE
+    timing: Timing = Timing.DEFAULT
+    health_checks: Annotated[
+        tuple[HealthCheck, ...], Meta(max_length=16, description="A node on which one fails is no candidate")
+    ] = ()
+    probe_targets: Annotated[
+        tuple[str, ...],
+        Meta(max_length=16, description="Addresses asked to tell a dead path from a quiet LAN; default: the gateway"),
+    ] = ()
+    voters: Annotated[tuple[str, ...], Meta(description="Single only: 3 or 5 node names")] = ()
+    paused: Annotated[bool, Meta(description="Whoever holds it keeps it, nothing moves")] = False
+
+
+class HolderStatus(Wire, frozen=True):
+    """Who serves now. ``since`` is RFC 3339."""
+
+    node: str = ""
+    interface: str = ""
+    address: str = ""
+    mac: str = ""
+    since: str = ""
+    term: int = 0
+
+
+class CandidateStatus(Wire, frozen=True):
+    """One candidate of the succession; ``reason`` says why it is not the holder."""
+
+    node: str = ""
+    interface: str = ""
+    address: str = ""
+    healthy: bool = False
+    reason: str = ""
+
+
+class TransitionStatus(Wire, frozen=True):
+    """One move of the past. ``gap_estimate`` is a duration such as "87ms"."""
+
+    time: str = ""
+    from_: str = msgspec.field(name="from", default="")
+    to: str = ""
+    reason: str = ""
+    gap_estimate: str = ""
+
+
+class VirtualIPStatus(Wire, frozen=True):
+    """What vipa reports."""
+
+    observed_generation: int = 0
+    addresses: tuple[str, ...] = ()
+    holder: HolderStatus | None = None
+    succession: tuple[CandidateStatus, ...] = ()
+    next_hops: Annotated[
+        tuple[str, ...], Meta(description="Healthy interface addresses, for a load balancer that serves remote clients")
+    ] = ()
+    last_transitions: Annotated[tuple[TransitionStatus, ...], Meta(max_length=10, description="Newest first")] = ()
+    conditions: tuple[Condition, ...] = ()
+
+
+class VirtualIP(Object, frozen=True, kw_only=True):
+    """Short name: vip."""
+
+    api_version: Literal["vipa.dev/v1alpha1"] = API_VERSION
+    kind: Literal["VirtualIP"] = "VirtualIP"
+    metadata: ObjectMeta = ObjectMeta()
+    spec: VirtualIPSpec = VirtualIPSpec()
+    status: VirtualIPStatus = VirtualIPStatus()
