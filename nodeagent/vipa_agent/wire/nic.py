@@ -1,0 +1,212 @@
+"""The packet sockets of one service interface: heartbeats and ARP in, heartbeats, probes and announcements out.
+
+A socket per protocol, since the kernel stamps what is sent with the socket's protocol (the egress gate looks at it) and
+hands a socket of one protocol neither other traffic nor what the node sends itself.
+"""
+
+import errno
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, TypeVar
+
+from vipa import frames
+from vipa.election.events import ArpKind, ArpSeen, BeatReceived
+from vipa_agent.wire import bpf
+
+DRAIN_MAX: Final = 256
+"""Frames read per socket and call: a flood must not keep the loop from its timers (256 cost about 2 ms)."""
+
+PATHS_MAX: Final = 1024
+"""Prepared heartbeat headers kept per interface, some 700 bytes each: more peers than one LAN's successions have."""
+
+_RECEIVE_BUFFER: Final = 1 << 20
+"""Bytes asked for (net.core.rmem_max may give less): a peer's 800 beats/s for about half a second."""
+
+_PRIORITY: Final = 6
+"""TC_PRIO_INTERACTIVE: first band of pfifo_fast; 7 would need a capability."""
+
+_SOL_PACKET: Final = 263
+_PACKET_STATISTICS: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Nic:
+    """A service interface as it is now. ``addresses`` are its own, without prefix length."""
+
+    name: str
+    ifindex: int
+    mac: str
+    addresses: tuple[str, ...] = ()
+
+
+class Sent(StrEnum):
+    """What became of a frame; the value is the ``result`` label of the metric."""
+
+    SENT = "sent"
+    GATED = "gated"
+    """ENOBUFS: the egress gate (or a full queue) dropped it."""
+    DOWN = "down"
+    """ENETDOWN: the interface is administratively down."""
+    GONE = "gone"
+    """ENXIO, ENODEV: the interface is gone."""
+    BUSY = "busy"
+    """EAGAIN: the socket's send buffer is full."""
+    FAILED = "failed"
+
+
+class Dropped(StrEnum):
+    """Why a frame was not handed on; the value is the ``result`` label of the metric."""
+
+    TAGGED = "tagged"
+    FORWARDED = "forwarded"
+    MALFORMED = "malformed"
+    NOT_FOR_US = "not_for_us"
+    OVERFLOW = "overflow"
+
+
+_RESULTS: Final = {
+    errno.ENOBUFS: Sent.GATED,
+    errno.ENETDOWN: Sent.DOWN,
+    errno.ENXIO: Sent.GONE,
+    errno.ENODEV: Sent.GONE,
+    errno.EAGAIN: Sent.BUSY,
+}
+
+E = TypeVar("E", BeatReceived, ArpSeen)
+
+_SHORT: Final = {bpf.SNAP_TAGGED: Dropped.TAGGED, bpf.SNAP_FORWARDED: Dropped.FORWARDED}
+
+
+class NicSocket:
+    """Open sockets on one interface. A changed name, ifindex or MAC needs a new one (see :class:`vipa_agent.wire.Mux`).
+
+    ``dropped`` counts what was ignored since it was opened. OSError from the constructor: EPERM without NET_RAW, ENODEV
+    when the interface is gone or is another one by now.
+    """
+
+    def __init__(self, nic: Nic, port: int) -> None:
+        self.nic = nic
+        self.dropped: Counter[Dropped] = Counter()
+        self._port = port
+        self._paths: dict[tuple[str, str, str], frames.BeatPath] = {}
+        mac = frames.pack_mac(nic.mac)
+        self._beats = _open(nic, frames.ETHERTYPE_IPV4, bpf.beat_filter(nic.ifindex, mac, port))
+        try:
+            self._arp = _open(nic, frames.ETHERTYPE_ARP, bpf.arp_filter(nic.ifindex, mac))
+        except OSError:
+            self._beats.close()
+            raise
+
+    def filenos(self) -> tuple[int, int]:
+        """File descriptors (heartbeats, ARP) to wait on. On a busy LAN ARP may be read by the clock instead: it is
+        kept apart so that a thousand requests a second need not wake anyone a thousand times."""
+        return self._beats.fileno(), self._arp.fileno()
+
+    def close(self) -> None:
+        """Close both sockets."""
+        self._beats.close()
+        self._arp.close()
+
+    def drain(self) -> list[BeatReceived | ArpSeen]:
+        """Everything waiting, heartbeats first, each kind in order of arrival and at most ``DRAIN_MAX``."""
+        return [*self.drain_beats(), *self.drain_arp()]
+
+    def drain_beats(self) -> list[BeatReceived]:
+        """Heartbeats waiting."""
+        return self._drain(self._beats, self._beat)
+
+    def drain_arp(self) -> list[ArpSeen]:
+        """ARP frames of other stations (and of the node's other NICs on the same LAN) waiting."""
+        return self._drain(self._arp, self._arp_seen)
+
+    def send_beat(self, source_address: str, target_address: str, target_mac: str, payload: bytes) -> Sent:
+        """One heartbeat; ``target_mac`` "" is everyone. ValueError for what cannot be put into a frame."""
+        key = (source_address, target_address, target_mac)
+        path = self._paths.get(key)
+        if path is None:
+            if len(self._paths) >= PATHS_MAX:
+                self._paths.clear()
+            path = frames.BeatPath(
+                self.nic.mac, target_mac or frames.BROADCAST_MAC, source_address, target_address, self._port
+            )
+            self._paths[key] = path
+        return _send(self._beats, path.frame(payload))
+
+    def probe(self, address: str, sender_address: str, mac: str = "") -> Sent:
+        """Ask who has ``address``: everyone, or only the station ``mac``."""
+        return _send(self._arp, frames.arp_request(self.nic.mac, sender_address, address, mac or frames.BROADCAST_MAC))
+
+    def announce(self, address: str) -> tuple[Sent, Sent]:
+        """Gratuitous ARP for ``address``: results of the request form and of the reply form."""
+        request, reply = frames.announcements(self.nic.mac, address)
+        return _send(self._arp, request), _send(self._arp, reply)
+
+    def count_overflow(self) -> None:
+        """Fetch what the kernel dropped because the receive buffers were full (it forgets the number when read)."""
+        for sock in (self._beats, self._arp):
+            statistics = sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)  # struct tpacket_stats: packets, drops
+            self.dropped[Dropped.OVERFLOW] += int.from_bytes(statistics[4:8], sys.byteorder)
+
+    def _drain(self, sock: socket.socket, read: Callable[[bytes], E | Dropped]) -> list[E]:
+        found: list[E] = []
+        for _ in range(DRAIN_MAX):
+            try:
+                frame = sock.recv(2048)
+            except BlockingIOError:
+                break
+            except OSError:
+                # ENETDOWN, told once when the interface goes down or away: the link watcher is who acts on it.
+                continue
+            result = _SHORT.get(len(frame)) or read(frame)
+            if isinstance(result, Dropped):
+                self.dropped[result] += 1
+            else:
+                found.append(result)
+        return found
+
+    def _beat(self, frame: bytes) -> BeatReceived | Dropped:
+        beat = frames.parse_beat(frame, self._port)
+        if beat is None:
+            return Dropped.MALFORMED
+        if beat.target_address not in self.nic.addresses:
+            return Dropped.NOT_FOR_US  # broadcast, for want of a MAC, to one of our neighbours
+        return BeatReceived(self.nic.name, beat.source_address, beat.source_mac, beat.payload)
+
+    def _arp_seen(self, frame: bytes) -> ArpSeen | Dropped:
+        arp = frames.parse_arp(frame)
+        if arp is None:
+            return Dropped.MALFORMED
+        kind = ArpKind.REPLY if arp.is_reply else ArpKind.REQUEST
+        return ArpSeen(self.nic.name, kind, arp.sender_mac, arp.sender_address, arp.target_address)
+
+
+def _open(nic: Nic, protocol: int, program: bytes) -> socket.socket:
+    """A packet socket that has its filter before its interface: with protocol 0 nothing comes in until it is bound."""
+    sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
+    try:
+        bpf.attach(sock, program)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _PRIORITY)
+        # No PACKET_QDISC_BYPASS: on some kernels it goes past the egress gate too.
+        sock.bind((nic.name, protocol))
+        # Python binds by name; the name may have come to mean another interface since the caller looked.
+        same = socket.if_nametoindex(nic.name) == nic.ifindex
+    except OSError:
+        sock.close()
+        raise
+    if not same:
+        sock.close()
+        raise OSError(errno.ENODEV, f"{nic.name} is no longer interface number {nic.ifindex}")
+    return sock
+
+
+def _send(sock: socket.socket, frame: bytes) -> Sent:
+    try:
+        sock.send(frame)
+    except OSError as error:
+        return _RESULTS.get(error.errno or 0, Sent.FAILED)
+    return Sent.SENT
