@@ -142,3 +142,10 @@ def test_too_long_a_beat_is_refused() -> None:
     assert len(path.frame(b"x" * frames.MAX_BEAT_PAYLOAD)) == 1514
     with pytest.raises(ValueError, match="does not fit"):
         path.frame(b"x" * (frames.MAX_BEAT_PAYLOAD + 1))
+
+
+def test_a_udp_checksum_of_zero_is_written_as_ones() -> None:
+    path = BeatPath(MAC_A, MAC_B, "10.1.1.4", "10.1.1.6", PORT)
+    checksum_of_zeros = path.frame(b"\0\0")[40:42]
+    # A payload equal to the checksum brings the sum to all ones; zero would mean "no checksum" (RFC 768).
+    assert path.frame(checksum_of_zeros)[40:42] == b"\xff\xff"
