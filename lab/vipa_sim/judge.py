@@ -1,0 +1,107 @@
+"""What must never happen, checked whenever a kernel, a link or a permit changes.
+
+*One answerer*: the nodes whose kernels would answer a who-has for one VIP, heard both ways in one connected part of
+the LAN, are at most one. An overlap that begins because a split LAN was joined is the heal's, judged by its length; one
+that begins by a node's own doing is the election's fault.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vipa_sim.machine import Nic
+    from vipa_sim.world import World
+
+HEAL_MAX_S = 1.0  # docs/design: promises, "LAN split: heal ≤ 1 s"
+
+
+@dataclass(slots=True)
+class Overlap:
+    """Two or more nodes answered for ``vip``. ``by_heal``: it began when links changed, not when a node acted."""
+
+    vip: str
+    who: tuple[str, ...]
+    start_s: float
+    end_s: float
+    by_heal: bool
+    after_fault: str
+
+    @property
+    def ms(self) -> float:
+        """Length in milliseconds."""
+        return (self.end_s - self.start_s) * 1000.0
+
+    def __str__(self) -> str:
+        how = "at heal" if self.by_heal else "by a node"
+        return (
+            f"{self.vip}: {' + '.join(self.who)} for {self.ms:.1f} ms at {self.start_s:.4f} ({how}, {self.after_fault})"
+        )
+
+
+class Judge:
+    """Collects overlaps and accusations of one run."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._open: dict[str, Overlap] = {}
+        self._closed: list[Overlap] = []
+        self.accusations: list[str] = []
+
+    def accuse(self, what: str) -> None:
+        """Something that is wrong at any time."""
+        self._world.trace.note("judge", "ACCUSES", what)
+        self.accusations.append(what)
+
+    def answering(self, address: str) -> dict[tuple[int, int], list[tuple[str, Nic]]]:
+        """Visible answerers of ``address`` by connected part of a LAN: (LAN, group) → (node, NIC)."""
+        parts: dict[tuple[int, int], list[tuple[str, Nic]]] = {}
+        now = self._world.engine.now
+        for machine in self._world.machines.values():
+            if not machine.powered:
+                continue
+            for nic in machine.nics.values():
+                port = nic.port
+                if port.hears and port.sends and machine.kernel.answers(address, nic.name, now):
+                    parts.setdefault((id(nic.lan), port.group), []).append((machine.name, nic))
+        return parts
+
+    def look(self, because: str) -> None:
+        """Judge the present; ``because`` is ``kernel`` (a node acted, a permit ended) or ``link`` (the LAN changed)."""
+        now = self._world.engine.now
+        for address in self._world.addresses:
+            who: tuple[str, ...] = ()
+            for found in self.answering(address).values():
+                nodes = tuple(sorted({node for node, _ in found}))
+                if len(nodes) > max(1, len(who)):
+                    who = nodes
+            current = self._open.get(address)
+            if current is not None and current.who != who:
+                self._close(current, now)
+            if who and address not in self._open:
+                self._world.trace.note("judge", "TWO ANSWER", address, *who, because)
+                by_heal = because == "link"
+                self._open[address] = Overlap(address, who, now, now, by_heal, self._world.last_fault)
+
+    def _close(self, overlap: Overlap, now: float) -> None:
+        overlap.end_s = now
+        del self._open[overlap.vip]
+        if now > overlap.start_s:
+            self._closed.append(overlap)
+            self._world.trace.note("judge", "one answers again", overlap.vip, f"{overlap.ms:.1f} ms")
+
+    def overlaps(self) -> list[Overlap]:
+        """All overlaps so far; one still open ends now."""
+        now = self._world.engine.now
+        still = [Overlap(o.vip, o.who, o.start_s, now, o.by_heal, o.after_fault) for o in self._open.values()]
+        return self._closed + [o for o in still if o.end_s > o.start_s]
+
+    def double_claims(self) -> list[Overlap]:
+        """Overlaps a node caused."""
+        return [o for o in self.overlaps() if not o.by_heal]
+
+    def failures(self) -> list[str]:
+        """Everything that breaks a promise so far."""
+        bad = [o for o in self.overlaps() if not o.by_heal or o.end_s - o.start_s > HEAL_MAX_S]
+        return self.accusations + [f"two answerers: {overlap}" for overlap in bad]

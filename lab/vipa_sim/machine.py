@@ -1,0 +1,170 @@
+"""A node: NICs, one kernel per boot, a clock of its own, and the agent process on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from vipa.election.events import ArpKind, LocalInterface, PlanChanged
+from vipa.plan import Plan
+from vipa_sim.delays import EVENT_LATE_S, EVENT_S, POLL_S, Delays
+from vipa_sim.engine import Clock
+from vipa_sim.kernel import Kernel
+from vipa_sim.lan import Arp, Frame, Lan, Port
+from vipa_sim.process import Identity, Process
+
+if TYPE_CHECKING:
+    from vipa_sim.world import World
+
+PREFIX = 24
+
+
+@dataclass(slots=True, eq=False)
+class Nic:
+    """One network interface of a node and the switch port it is plugged into."""
+
+    name: str
+    address: str
+    lan: Lan
+    port: Port
+    gateways: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Saved:
+    """What the agent keeps in its state directory: terms by address, permits it renewed last."""
+
+    terms: dict[str, int] = field(default_factory=dict)
+    permits: dict[str, float] = field(default_factory=dict)
+
+
+class Machine:
+    """One node of the world; off until :meth:`boot`."""
+
+    def __init__(self, world: World, name: str, delays: Delays) -> None:
+        self.world, self.name, self.delays = world, name, delays
+        self.nics: dict[str, Nic] = {}
+        self.plan = Plan()
+        self.saved = Saved()
+        self.powered = False
+        self.process: Process | None = None
+        self.boot_id = 0
+        self.kernel = Kernel(strict_arp=False)
+        self.clock = Clock(0.0, 0.0, 1.0)
+        self.ambush: dict[str, Callable[[], None]] = {}
+        self._link_event_s = -EVENT_LATE_S
+
+    # Life
+
+    def boot(self) -> None:
+        """Power on: a new kernel with nothing in it, a clock that starts anew, no agent yet."""
+        rng = self.delays.rng
+        self.boot_id = rng.getrandbits(64)
+        self.kernel = Kernel(strict_arp=self.world.shape.strict_arp)
+        rate = 1.0 + rng.uniform(-200e-6, 200e-6)  # crystal clocks stay within ±100 ppm; twice that for margin
+        self.clock = Clock(self.world.engine.now, rng.uniform(5.0, 1e6), rate)
+        self.saved = Saved(terms=self.saved.terms)
+        self.powered = True
+        self.world.trace.note(self.name, "boots")
+        self.world.judge.look("link")
+
+    def power_off(self) -> None:
+        """Everything stops at once."""
+        self.powered = False
+        self.kill()
+        self.world.trace.note(self.name, "POWER OFF")
+        self.world.judge.look("link")
+
+    def start_agent(self) -> None:
+        """Start the agent; nothing happens when the node is off or an agent already runs."""
+        if not self.powered or self.process is not None:
+            return
+        identity = Identity(self.name, self.delays.rng.getrandbits(63) + 1, self.boot_id)
+        self.world.trace.note(self.name, "agent starts")
+        self.process = Process(self, self.world.make_core(identity))
+        self.process.start()
+
+    def kill(self) -> None:
+        """SIGKILL the agent."""
+        if self.process is not None:
+            self.world.trace.note(self.name, "agent killed")
+            self.process.kill()
+            self.process = None
+
+    def runs(self, kernel: Kernel) -> bool:
+        """True while ``kernel`` is the one of this boot."""
+        return self.powered and kernel is self.kernel
+
+    def give_plan(self, plan: Plan) -> None:
+        """The plan file of this node changes."""
+        self.plan = plan
+        if self.process is not None:
+            self.process.tell(PlanChanged(plan))
+
+    def ambushed(self, action: str, delay_s: float) -> None:
+        """A fault waits for this kind of transaction: let it strike while the transaction is under way."""
+        strike = self.ambush.pop(action, None)
+        if strike is not None:
+            self.world.engine.after(delay_s * 2.0 * self.delays.rng.random(), strike)
+
+    # Interfaces
+
+    def interfaces(self) -> tuple[LocalInterface, ...]:
+        """What the kernel says of the interfaces now."""
+        return tuple(
+            LocalInterface(nic.name, nic.port.mac, (f"{nic.address}/{PREFIX}",), True, nic.port.carrier, nic.gateways)
+            for nic in self.nics.values()
+        )
+
+    def link_changed(self) -> None:
+        """The kernel tells of a link change at once or late, and the poll finds it anyway."""
+        engine, rng = self.world.engine, self.delays.rng
+        late = engine.now - self._link_event_s < EVENT_LATE_S
+        self._link_event_s = engine.now
+        engine.after(rng.uniform(EVENT_S, EVENT_LATE_S) if late else EVENT_S, self._tell_links, self.process)
+        engine.after(POLL_S * rng.random(), self._tell_links, self.process)
+
+    def _tell_links(self, process: Process | None) -> None:
+        if process is not None and process is self.process:
+            process.tell(None)
+
+    def owns_mac(self, mac: str) -> bool:
+        """True for the MAC of one of the own interfaces."""
+        return any(nic.port.mac == mac for nic in self.nics.values())
+
+    def vip_addresses(self, vip: str) -> tuple[str, ...]:
+        """Addresses of a VIP by this node's plan; empty when it is not in it."""
+        return next((planned.addresses for planned in self.plan.vips if planned.name == vip), ())
+
+    # Kernel
+
+    def permit_set(self, interface: str, ok: bool) -> bool:
+        """A permit was set (or not): the judge looks again when it ends."""
+        until = self.kernel.alive.get(interface)
+        if ok and until is not None:
+            self.world.engine.at(until, self._permit_ends, self.kernel, interface)
+        return ok
+
+    def _permit_ends(self, kernel: Kernel, interface: str) -> None:
+        if self.runs(kernel) and 0.0 < kernel.alive.get(interface, 0.0) <= self.world.engine.now:
+            self.world.judge.look("kernel")
+
+    def receive(self, nic: Nic, frame: Frame) -> None:
+        """A frame reached ``nic``: the kernel answers if the gate lets it, and the agent's socket gets a copy."""
+        if not self.powered or self.nics.get(nic.name) is not nic:
+            return
+        if isinstance(frame, Arp) and frame.kind is ArpKind.REQUEST:
+            self._answer(nic, frame)
+        if self.process is not None:
+            self.process.hear(nic, frame)
+
+    def _answer(self, nic: Nic, frame: Arp) -> None:
+        asked, now = frame.target_address, self.world.engine.now
+        if any(own.address == frame.sender_address for own in self.nics.values()):
+            return  # Linux drops requests whose source is one of its own addresses (fib_validate_source)
+        if frame.sender_address == asked:
+            return  # an announcement asks nothing
+        if asked == nic.address or self.kernel.answers(asked, nic.name, now):
+            reply = Arp(ArpKind.REPLY, nic.port.mac, asked, frame.sender_address)
+            nic.lan.send(nic.port, frame.sender_mac, reply)

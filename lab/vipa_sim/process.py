@@ -1,0 +1,408 @@
+"""One agent process: the event loop around the election core, with the duties and the weaknesses of the real shell.
+
+A *turn* is what the loop does in one wake: internal news, then all frames, then ``TimerFired``; each action is carried
+out as it comes, and a kernel transaction blocks the whole loop until it is committed. A frozen process keeps its
+sockets' buffers and its unfinished turn; a killed one leaves its last transaction to the kernel.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from vipa.election import actions as act
+from vipa.election import events as ev
+from vipa_sim.lan import Arp, Beat
+from vipa_sim.renewer import Renewer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vipa_sim.lan import Frame
+    from vipa_sim.machine import Machine, Nic
+
+SOCKET_FRAMES = 256  # net.core.rmem_default 212992 bytes hold about this many small frames; newer ones are dropped
+BEAT_BYTES_MAX = 1200  # docs/design/0002-election.md, "Heartbeat"
+TURNS_AT_ONCE_MAX = 1000  # a core whose deadline never moves on would spin for ever
+
+Commit = tuple[float, Callable[[], bool]]
+Turn = Generator[Commit, bool, None]
+
+
+class Core(Protocol):
+    """The election core's face."""
+
+    def step(self, now: float, event: ev.Event) -> Sequence[act.Action]:
+        """Take one event at CLOCK_BOOTTIME ``now``; what is to be done, in order."""
+
+    def next_deadline(self) -> float | None:
+        """When ``TimerFired`` is wanted next, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells one agent start from all others."""
+
+    node: str
+    incarnation: int
+    boot_id: int
+
+
+class Process:
+    """The agent on ``machine``; runs from construction to :meth:`kill`, with freezes between."""
+
+    def __init__(self, machine: Machine, core: Core) -> None:
+        self.machine, self.core = machine, core
+        self.world, self.engine = machine.world, machine.world.engine
+        self.kernel, self.clock, self.delays = machine.kernel, machine.clock, machine.delays
+        self.running, self.frozen, self.stopped = True, False, False
+        self.renewer = Renewer(self)
+        self._news: deque[ev.Event | None] = deque()
+        self._frames: deque[ev.Event] = deque()
+        self._turn: Turn | None = None
+        self._held_result: list[bool] = []
+        self._wake_at = float("inf")
+        self._wake_token = 0
+        self._blocked_since: float | None = None
+        self._next_stall = self.engine.now + self.delays.next_stall_s()
+        self._reported: tuple[ev.LocalInterface, ...] | None = None
+        self._turns_now = (0.0, 0)
+
+    @property
+    def now(self) -> float:
+        """CLOCK_BOOTTIME of this node."""
+        return self.clock.local(self.engine.now)
+
+    def start(self) -> None:
+        """First turn: plan, interfaces, and what the kernel still serves from before (rule 8)."""
+        self._turn = self._first_turn()
+        self._drive(None)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing of the process happens any more; what the kernel was given stays."""
+        self.running = False
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        self.frozen = True
+        self._block()
+
+    def thaw(self) -> None:
+        """SIGCONT: the renewal thread and the loop both go on where they were, in either order."""
+        if not self.frozen:
+            return
+        self.frozen = False
+        first = self.machine.delays.rng.random() < 0.5
+        if first:
+            self.renewer.thawed()
+        if self._held_result:
+            self._drive(self._held_result.pop())
+        elif self._turn is None:
+            self._wait()
+        if not first:
+            self.renewer.thawed()
+
+    def silent_for_s(self) -> float:
+        """World seconds since the loop last ticked (0 while it idles)."""
+        return 0.0 if self._blocked_since is None else self.engine.now - self._blocked_since
+
+    def hear(self, nic: Nic, frame: Frame) -> None:
+        """A frame arrived at the packet socket of ``nic``."""
+        if len(self._frames) >= SOCKET_FRAMES:
+            return
+        if isinstance(frame, Beat):
+            self._frames.append(ev.BeatReceived(nic.name, frame.source_address, frame.source_mac, frame.payload))
+        elif self.machine.owns_mac(frame.sender_mac):
+            return  # the shell drops what its own interfaces sent
+        else:
+            self._frames.append(
+                ev.ArpSeen(nic.name, frame.kind, frame.sender_mac, frame.sender_address, frame.target_address)
+            )
+        self._ask_wake(self.engine.now)
+
+    def tell(self, event: ev.Event | None) -> None:
+        """News from inside the node; None means "look at the interfaces again"."""
+        self._news.append(event)
+        self._ask_wake(self.engine.now)
+
+    # The loop
+
+    def _ask_wake(self, ready_s: float) -> None:
+        if self.frozen or not self.running or self._turn is not None:
+            return
+        wake_at = max(ready_s, self.engine.now) + self.delays.wake_s()
+        if wake_at < self._wake_at:
+            self._wake_at = wake_at
+            self._wake_token += 1
+            self.engine.at(wake_at, self._wake, self._wake_token)
+
+    def _wake(self, token: int) -> None:
+        if token != self._wake_token or self.frozen or not self.running or self._turn is not None:
+            return
+        now = self.engine.now
+        if now >= self._next_stall:
+            self._block()
+            until = now + self.delays.stall_s()
+            self._next_stall = until + self.delays.next_stall_s()
+            self._wake_at = until
+            self.engine.at(until, self._wake, token)
+            return
+        self._blocked_since = None
+        self._wake_at = float("inf")
+        self._turn = self._whole_turn()
+        self._drive(None)
+
+    def _sleep(self) -> None:
+        """Wait for the core's deadline, or go on at once when something arrived meanwhile."""
+        self._blocked_since = None
+        self._wait()
+
+    def _wait(self) -> None:
+        self._wake_at = float("inf")
+        self._wake_token += 1
+        if self._news or self._frames:
+            self._ask_wake(self.engine.now)
+        deadline = self.core.next_deadline()
+        if deadline is not None:
+            self._ask_wake(self.clock.world(deadline))
+
+    def _block(self) -> None:
+        if self._blocked_since is None:
+            self._blocked_since = self.engine.now
+
+    def _drive(self, result: bool | None) -> None:
+        """Run the turn up to its next kernel transaction, or to its end."""
+        assert self._turn is not None
+        try:
+            delay_s, effect = self._turn.send(result)  # type: ignore[arg-type]  # None starts a generator
+        except StopIteration:
+            self._turn = None
+            if self.running and not self.frozen:
+                self._sleep()
+            return
+        self._block()
+        self.engine.after(delay_s, self._committed, effect)
+
+    def _committed(self, effect: Callable[[], bool]) -> None:
+        """The transaction is done whatever became of the process; a frozen one learns of it when thawed."""
+        if not self.machine.runs(self.kernel):
+            return
+        result = effect()
+        self.world.judge.look("kernel")
+        if not self.running:
+            return
+        if self.frozen:
+            self._held_result.append(result)
+        else:
+            self._blocked_since = None
+            self._drive(result)
+
+    # Turns
+
+    def _first_turn(self) -> Turn:
+        held = yield from self._take_stock()
+        yield from self._step(ev.PlanChanged(self.machine.plan))
+        yield from self._look_at_interfaces()
+        for event in held:
+            yield from self._step(event)
+
+    def _take_stock(self) -> Generator[Commit, bool, list[ev.HeldAtStart]]:
+        """Renew what is still alive; un-elect and unbind the rest."""
+        held: list[ev.HeldAtStart] = []
+        saved = self.machine.saved
+        for interface, permit_s in saved.permits.items():
+            started = self.now
+            until = self.engine.now
+            ok = yield self._commit("Adopt", lambda i=interface, p=permit_s: self._renew_now(i, p))  # type: ignore[misc]
+            self.world.trace.note(self.machine.name, "adopt", interface, ok, until)
+            for address, where in sorted(self.kernel.elected):
+                if where == interface and ok and (address, where) not in self.kernel.steady:
+                    term = saved.terms.get(address, 0)
+                    held.append(ev.HeldAtStart((address,), interface, started + permit_s, term))
+        for address, where in sorted(self.kernel.steady):
+            held.append(ev.HeldAtStart((address,), where, None, saved.terms.get(address, 0)))
+        kept = {event.addresses[0] for event in held}
+        for address in sorted(set(self.kernel.bound) | {a for a, _ in self.kernel.elected}):
+            if address not in kept:
+                yield self._commit("CleanUp", lambda a=address: self._drop(a))  # type: ignore[misc]
+        return held
+
+    def _renew_now(self, interface: str, permit_s: float) -> bool:
+        now = self.engine.now
+        return self.machine.permit_set(interface, self.kernel.renew(interface, self.until(permit_s), now))
+
+    def _drop(self, address: str) -> bool:
+        for _, interface in [key for key in self.kernel.elected if key[0] == address]:
+            self.kernel.revoke((address,), interface)
+        self.kernel.unbind((address,))
+        return True
+
+    def until(self, permit_s: float) -> float:
+        """World time at which a permit set now ends."""
+        return self.engine.now + permit_s / self.clock.rate
+
+    def _whole_turn(self) -> Turn:
+        at, turns = self._turns_now
+        self._turns_now = (self.engine.now, turns + 1) if at == self.engine.now else (self.engine.now, 1)
+        if turns > TURNS_AT_ONCE_MAX:
+            raise RuntimeError(f"{self.machine.name}: the core's deadline {self.core.next_deadline()} never moves on")
+        while self._news:
+            event = self._news.popleft()
+            if event is None:
+                yield from self._look_at_interfaces()
+            else:
+                yield from self._step(event)
+        yield from self._drain()
+        yield from self._step(ev.TimerFired())
+
+    def _drain(self) -> Turn:
+        while self._frames:
+            yield from self._step(self._frames.popleft())
+
+    def _look_at_interfaces(self) -> Turn:
+        seen = self.machine.interfaces()
+        if seen != self._reported:
+            self._reported = seen
+            yield from self._step(ev.InterfacesChanged(seen))
+
+    def _step(self, event: ev.Event) -> Turn:
+        for action in self.core.step(self.now, event):
+            if not self.running:
+                return
+            yield from self._perform(action)
+
+    def _commit(self, name: str, effect: Callable[[], bool]) -> Commit:
+        delay_s = self.delays.commit_s()
+        self.machine.ambushed(name, delay_s)
+        return delay_s, effect
+
+    # Actions
+
+    def _perform(self, action: act.Action) -> Turn:
+        match action:
+            case act.SendBeat():
+                self._send_beat(action)
+            case act.Probe():
+                self._probe(action)
+            case act.Announce():
+                self._announce(action)
+            case act.Transition() | act.Notice():
+                self._say(action)
+            case act.Stopped():
+                self.stopped = True
+                self.kill()
+            case act.BeginClaim():
+                yield from self._begin_claim(action)
+            case act.Permit() | act.Move():
+                yield from self._permit(action)
+            case act.Guard():
+                yield self._commit("Guard", lambda: self._guard(action))
+            case act.Bind() | act.Unbind() | act.Revoke():
+                yield from self._change(action)
+            case act.Renew():
+                gone = self.renewer.keep(dict(action.permits))
+                self.machine.saved.permits = dict(action.permits)
+                if gone:
+                    yield self._commit("Renew", lambda: self._remove_permits(gone))
+
+    def _send_beat(self, action: act.SendBeat) -> None:
+        nic = self.machine.nics.get(action.interface)
+        if len(action.payload) > BEAT_BYTES_MAX:
+            self.world.judge.accuse(f"{self.machine.name} sends a beat of {len(action.payload)} bytes")
+        if nic is not None:
+            beat = Beat(nic.port.mac, action.source_address, action.target_address, action.payload)
+            nic.lan.send(nic.port, action.target_mac, beat)
+
+    def _probe(self, action: act.Probe) -> None:
+        nic = self.machine.nics.get(action.interface)
+        if nic is not None:
+            self.world.trace.note(self.machine.name, "probe", action.address, action.interface, action.mac or "all")
+            ask = Arp(ev.ArpKind.REQUEST, nic.port.mac, action.sender_address, action.address)
+            nic.lan.send(nic.port, action.mac, ask)
+
+    def _announce(self, action: act.Announce) -> None:
+        nic = self.machine.nics.get(action.interface)
+        if nic is None:
+            return
+        for address in action.addresses:
+            if not self.kernel.lets_out(address, action.interface, self.engine.now):
+                self.world.trace.note(self.machine.name, "announce stopped by the gate", action.vip, action.interface)
+                continue
+            self.world.trace.note(self.machine.name, "announce", action.vip, action.interface)
+            for kind in (ev.ArpKind.REQUEST, ev.ArpKind.REPLY):
+                nic.lan.send(nic.port, "", Arp(kind, nic.port.mac, address, address))
+
+    def _say(self, action: act.Transition | act.Notice) -> None:
+        if isinstance(action, act.Notice):
+            self.world.trace.note(self.machine.name, "notice", action.reason, action.subject, action.detail)
+            return
+        what = f"{action.vip} {action.old} → {action.new} on {action.interface or '-'} ({action.reason})"
+        self.world.trace.note(self.machine.name, what, "term", action.term)
+        for address in self.machine.vip_addresses(action.vip):
+            self.machine.saved.terms[address] = action.term
+
+    def _begin_claim(self, action: act.BeginClaim) -> Turn:
+        def effect() -> bool:
+            self.kernel.begin_claim(action.addresses, self.engine.now, self.clock.rate)
+            return True
+
+        self._check(action.vip, action.addresses)
+        self.world.trace.note(self.machine.name, "begin claim", action.vip)
+        ok = yield self._commit("BeginClaim", effect)
+        yield from self._drain()
+        yield from self._step(ev.ClaimReady(action.vip, ok))
+
+    def _permit(self, action: act.Permit | act.Move) -> Turn:
+        started, name = self.now, type(action).__name__
+        interface = action.interface if isinstance(action, act.Permit) else action.new
+
+        def effect() -> bool:
+            until = None if action.permit_s is None else self.until(action.permit_s)
+            now = self.engine.now
+            if isinstance(action, act.Permit):
+                ok = self.kernel.permit(action.addresses, interface, until, now)
+            else:
+                ok = self.kernel.move(action.addresses, action.old, interface, until, now)
+            self.world.trace.note(self.machine.name, name.lower(), action.vip, interface, "ok" if ok else "REFUSED")
+            return self.machine.permit_set(interface, ok)
+
+        self._check(action.vip, action.addresses)
+        ok = yield self._commit(name, effect)
+        until = started + action.permit_s if ok and action.permit_s is not None else None
+        yield from self._step(ev.Permitted(action.vip, interface, ok, until))
+
+    def _change(self, action: act.Bind | act.Unbind | act.Revoke) -> Turn:
+        def effect() -> bool:
+            match action:
+                case act.Bind():
+                    present = [name for name in action.interfaces if name in self.machine.nics]
+                    self.kernel.bind(action.addresses, present)
+                case act.Unbind():
+                    self.kernel.unbind(action.addresses)
+                case act.Revoke():
+                    self.kernel.revoke(action.addresses, action.interface)
+            return True
+
+        if isinstance(action, act.Bind):
+            self._check(action.vip, action.addresses)
+        name = type(action).__name__
+        self.world.trace.note(self.machine.name, name.lower(), action.vip)
+        self.world.moved()
+        yield self._commit(name, effect)
+
+    def _guard(self, action: act.Guard) -> bool:
+        self.kernel.guarded = set(action.addresses)
+        return True
+
+    def _remove_permits(self, interfaces: set[str]) -> bool:
+        for interface in interfaces:
+            self.kernel.alive.pop(interface, None)
+        return True
+
+    def _check(self, vip: str, addresses: tuple[str, ...]) -> None:
+        """Nothing may be done to what is not in this node's plan."""
+        self.world.moved()
+        if set(self.machine.vip_addresses(vip)) != set(addresses):
+            self.world.judge.accuse(f"{self.machine.name} acts on {vip} {addresses}, which its plan does not hold")
