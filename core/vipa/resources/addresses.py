@@ -1,12 +1,13 @@
 """What may be a virtual IP, an interface's own address, or a probe target, judged from the text alone."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-THIS_NETWORK: Final = ipaddress.IPv4Network("0.0.0.0/8")
-"""RFC 1122 section 3.2.1.3: never a host's address."""
+THIS_NETWORK_END: Final = 1 << 24
+"""0.0.0.0/8 is below: RFC 1122 section 3.2.1.3, never a host's address."""
 BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
 
 
@@ -14,6 +15,11 @@ class AddressError(ValueError):
     """The text is no usable address; the message says what would be."""
 
 
+PARSED_MAX: Final = 1 << 15
+"""Room for the addresses of 10,000 VIPs: each is judged when it is read and again in every plan."""
+
+
+@lru_cache(PARSED_MAX)
 def parse_address(text: str) -> IPAddress:
     """A unicast address that a host on a LAN can have, in canonical text. Raises :class:`AddressError`."""
     try:
@@ -40,7 +46,7 @@ def _unusable(address: IPAddress) -> str:
         return "a link-local address"
     if address == BROADCAST:
         return "the broadcast address"
-    if address.version == 4 and address in THIS_NETWORK:
+    if address.version == 4 and int(address) < THIS_NETWORK_END:
         return "an address of 0.0.0.0/8"
     return ""
 

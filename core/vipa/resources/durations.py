@@ -1,6 +1,7 @@
 """Durations as people write them in manifests: "30s", "1m30s", "500ms"."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 UNITS_S: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -15,6 +16,7 @@ class DurationError(ValueError):
     """The text is no duration; the message says what would be."""
 
 
+@lru_cache(256)
 def parse_duration_s(text: str) -> float:
     """Seconds of ``text``, a sequence of numbers with units h, m, s, ms. Raises :class:`DurationError`."""
     total_s, at = 0.0, 0

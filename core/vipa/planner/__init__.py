@@ -1,0 +1,17 @@
+"""The planner turns a world of objects and nodes into successions. Pure: no I/O, clock or random."""
+
+from vipa.planner.groups import groups
+from vipa.planner.planner import plan, policy_of, refusal_of
+from vipa.planner.world import InterfaceView, NodeView, World, node_view, world_of
+
+__all__ = [
+    "InterfaceView",
+    "NodeView",
+    "World",
+    "groups",
+    "node_view",
+    "plan",
+    "policy_of",
+    "refusal_of",
+    "world_of",
+]
