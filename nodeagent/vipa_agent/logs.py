@@ -41,7 +41,8 @@ class LogWriter:
         self._fd = fd
         self._limit = queue_lines
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._dropped = 0
+        self._dropped = 0  # counted up by who logs
+        self._noted = 0  # and caught up with by the thread
         self._written_all = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -49,7 +50,7 @@ class LogWriter:
     @property
     def dropped(self) -> int:
         """Lines dropped and not yet spoken of."""
-        return self._dropped
+        return self._dropped - self._noted
 
     def put(self, line: bytes) -> None:
         """Queue one line without its newline, or count it as dropped. The limit is kept to within a thread or two."""
@@ -68,16 +69,16 @@ class LogWriter:
         while (line := self._lines.get()) is not None:
             self._write(line)
             now = time.monotonic()
-            if self._dropped and (self._lines.empty() or now - noted >= _NOTE_EVERY_S):
+            if self.dropped and (self._lines.empty() or now - noted >= _NOTE_EVERY_S):
                 self._write_note()
                 noted = now
-        if self._dropped:
+        if self.dropped:
             self._write_note()
         self._written_all.set()
 
     def _write_note(self) -> None:
-        count = self._dropped
-        self._dropped -= count
+        count = self.dropped
+        self._noted += count
         note = {"event": "log lines dropped", "level": "warning", "count": count}
         self._write(_render(self.format, note))
 
