@@ -39,10 +39,12 @@ class Unbind:
 
 @dataclass(frozen=True, slots=True)
 class BeginClaim:
-    """Set the timed claim element (100 ms), then drain all sockets into ``step``, then answer with ``ClaimReady``."""
+    """Set the claim element, which lives ``timeout_s``, then drain all sockets into ``step``, then answer with
+    ``ClaimReady``."""
 
     vip: str
     addresses: tuple[str, ...]
+    timeout_s: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)

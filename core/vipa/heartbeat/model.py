@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class WireRole(IntEnum):
-    """Role of the sender for one VIP. Only ``HOLDER`` keeps spares quiet; ``YIELDING`` said *go* and does not answer."""
+    """Role of the sender for one VIP. Only ``HOLDER`` keeps spares quiet; ``YIELDING`` said *go*."""
 
     SPARE = 1
     CLAIMING = 2

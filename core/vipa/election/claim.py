@@ -1,0 +1,189 @@
+"""Rule 5: suspect fast, claim safely. Suspicion alone never moves anything.
+
+Silence makes a spare probe the VIP from its best endpoint. Spare number r needs r × probes consecutive unanswered
+probes, counted from the last answer. From the first unanswered probe on it says *Claiming* once per gap; hearing
+*Claiming* or *Holder* from a better rank resets the count. A claim needs contact newer than the suspicion.
+"""
+
+from typing import Final
+
+from vipa.election.actions import BeginClaim, Permit, Probe
+from vipa.election.health import NEVER, LocalEndpoint
+from vipa.election.node import Node
+from vipa.election.states import State
+from vipa.election.vip import Suspicion, VipState
+from vipa.heartbeat.model import WireRole
+from vipa.reasons import Reason
+
+ANSWERS_QUICK: Final = 8
+"""Answered probes at gap rate before backing off: the permit's advertised end can be this many gaps imprecise."""
+
+BACKOFF_S_MAX: Final = 0.5
+"""Slowest probing of a VIP that keeps being answered by one of ours: a new claim is at most this late."""
+
+CONFLICT_BACKOFF_S: Final = (1.0, 30.0)
+"""First and longest wait before a VIP answered by a foreign MAC is probed again (rule 10; RFC 5227 §2.1.1 waits
+longer, but only after ten conflicts)."""
+
+
+def rank(node: Node, vip: VipState, mine: int) -> int:
+    """r of rule 5: 1 + the nodes heard healthy ahead of endpoint index ``mine``, without the silent holder."""
+    ahead: set[str] = set()
+    for endpoint in vip.succession[:mine]:
+        peer = node.peer_by_address.get(endpoint.address)
+        if peer is None or peer.node == vip.holder:
+            continue
+        if peer.healthy_for_s(node.now, endpoint.address) is not None:
+            ahead.add(peer.node)
+    return 1 + len(ahead)
+
+
+def needed(node: Node, vip: VipState, mine: int) -> int:
+    """Unanswered probes this spare needs."""
+    return rank(node, vip, mine) * vip.profile.probes
+
+
+def suspect(node: Node, vip: VipState) -> None:
+    """SPARE (or YIELDING) has been silent long enough: start probing, when there is an endpoint to serve on."""
+    if vip.plan.policy.paused or node.stopping_since is not None or node.isolated(vip):
+        return
+    best = node.best_local(vip)
+    if best is None or node.now < vip.conflict_at + vip.conflict_backoff_s:
+        return
+    vip.offer = None
+    vip.suspicion = Suspicion(node.now, node.now)
+    node.transition(vip, State.SUSPECTING, Reason.HOLDER_SILENT)
+
+
+def advance(node: Node, vip: VipState) -> None:
+    """One wake of a suspecting spare."""
+    suspicion = vip.suspicion
+    assert suspicion is not None
+    best = node.best_local(vip)
+    if node.now < node.silent_at(vip) or best is None or node.isolated(vip) or node.stopping_since is not None:
+        give_up(node, vip, Reason.LOWER_IN_LIST if best else Reason.NO_HEALTHY_ENDPOINT)
+        return
+    if node.now < suspicion.next_at:
+        return
+    mine, endpoint = best
+    if suspicion.sent:
+        suspicion.unanswered += 1
+        node.urgent = True
+    if suspicion.unanswered >= needed(node, vip, mine) and _contact(node, vip, endpoint):
+        _begin(node, vip, Reason.HOLDER_SILENT)
+        return
+    if suspicion.unanswered >= needed(node, vip, mine):
+        vip.reason = Reason.NO_CONTACT
+    _probe(node, vip, endpoint)
+    suspicion.sent += 1
+    suspicion.next_at = node.now + vip.profile.gap_s
+
+
+def _contact(node: Node, vip: VipState, endpoint: LocalEndpoint) -> bool:
+    """Two-way contact newer than the suspicion: the deaf must not claim. The only node has nobody to wrong."""
+    assert vip.suspicion is not None
+    return endpoint.contact_at > vip.suspicion.since or node.alone(vip)
+
+
+def _probe(node: Node, vip: VipState, endpoint: LocalEndpoint) -> None:
+    """Broadcast, and unicast to the last holder's MACs; with each probe ask for contact."""
+    macs = [""]
+    holder = node.peers.get(vip.holder)
+    if holder is not None:
+        macs += sorted({p.mac for p in node.paths.values() if p.mac and p.theirs in holder.endpoints})
+    for address in vip.plan.addresses:
+        for mac in macs:
+            node.emit(Probe(endpoint.interface, address, endpoint.address, mac))
+    assert vip.suspicion is not None
+    if endpoint.contact_at <= vip.suspicion.since:
+        for target in (*endpoint.asked, *endpoint.stations):
+            node.emit(Probe(endpoint.interface, target, endpoint.address))
+
+
+def answered(node: Node, vip: VipState, mac: str) -> None:
+    """A probe was answered by ``mac``."""
+    suspicion = vip.suspicion
+    if suspicion is None:
+        return
+    if not node.config.count_from_suspicion:
+        suspicion.unanswered = 0
+    if mac not in node.our_macs and mac not in node.own_macs:
+        _conflict(node, vip, mac)
+        return
+    suspicion.answers += 1
+    holder = node.peers.get(vip.holder)
+    permit_until = holder.permit_until if holder else NEVER
+    if node.config.count_from_suspicion:
+        return
+    if permit_until > node.now:
+        # a frozen or killed holder: its kernel answers until the permit ends
+        suspicion.next_at = permit_until
+        suspicion.sent = 0
+    else:
+        doublings = min(max(suspicion.answers - ANSWERS_QUICK, 0), 10)
+        suspicion.next_at = node.now + min(vip.profile.gap_s * 2**doublings, BACKOFF_S_MAX)
+        suspicion.sent = 0
+    vip.reason = Reason.HOLDER_ANSWERS
+
+
+def _conflict(node: Node, vip: VipState, mac: str) -> None:
+    first_s, most_s = CONFLICT_BACKOFF_S
+    vip.conflict_backoff_s = min(max(vip.conflict_backoff_s * 2, first_s), most_s)
+    vip.conflict_at = node.now
+    if vip.conflict != mac:
+        vip.conflict = mac
+        node.note(Reason.CONFLICT, vip.name, mac)
+    give_up(node, vip, Reason.CONFLICT)
+
+
+def overtaken(node: Node, vip: VipState, peer_rank: int, role: WireRole) -> None:
+    """*Claiming* or *Holder* was heard: a better rank resets the count."""
+    best = node.best_local(vip)
+    if vip.suspicion is not None and best is not None and (role is WireRole.HOLDER or peer_rank < best[0]):
+        vip.suspicion.unanswered = 0
+        vip.suspicion.sent = 0
+        vip.suspicion.next_at = node.now + vip.profile.gap_s
+
+
+def give_up(node: Node, vip: VipState, reason: Reason) -> None:
+    """Back to SPARE without having claimed."""
+    vip.suspicion = vip.offer = None
+    node.unbind(vip)
+    node.transition(vip, State.SPARE, reason)
+
+
+def claim_element_s(vip: VipState) -> float:
+    """Life of the timed claim element. The next rank claims two probe rounds after the last *Claiming* it heard, so the
+    element must end within one; Fast gets a floor, else a slow commit would always void the claim."""
+    return min(max(vip.profile.probes * vip.profile.gap_s, 0.020), 0.100)
+
+
+def _begin(node: Node, vip: VipState, reason: Reason) -> None:
+    node.transition(vip, State.CLAIMING, reason)
+    node.bind(vip)
+    node.emit(BeginClaim(vip.name, vip.plan.addresses, claim_element_s(vip)))
+
+
+def begin_received(node: Node, vip: VipState) -> None:
+    """*Go* was heard: permit by the same guarded steps, without probing (rule 4)."""
+    _begin(node, vip, Reason.HANDED_OVER)
+
+
+def ready(node: Node, vip: VipState, ok: bool) -> None:
+    """``ClaimReady``: sockets were drained. Re-check everything, then ask for the permit."""
+    if vip.state is not State.CLAIMING:
+        return
+    best = node.best_local(vip)
+    handed_over = vip.reason is Reason.HANDED_OVER
+    suspicion = vip.suspicion
+    still = handed_over or (
+        suspicion is not None
+        and best is not None
+        and suspicion.unanswered >= needed(node, vip, best[0])
+        and node.now >= node.silent_at(vip)
+    )
+    if not ok or best is None or not still or node.stopping_since is not None:
+        give_up(node, vip, Reason.LOWER_IN_LIST if ok else Reason.KERNEL_REFUSED)
+        return
+    interface = best[1].interface
+    node.emit(Permit(vip.name, vip.plan.addresses, interface, node.permit_s(vip, interface)))

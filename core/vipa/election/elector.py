@@ -1,0 +1,353 @@
+"""The election of one node: ``step(now, event) -> actions``, ``next_deadline()``.
+
+No clock, socket or randomness inside: the asyncio shell and the simulator drive the same code. Each step looks at the
+permits first (rule 6), then at its own lateness (rule 5, "distrust yourself first"), then the event, then settles.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from vipa.election import claim, handover, holding
+from vipa.election.actions import Action, Guard, Probe, Stopped
+from vipa.election.events import (
+    ArpSeen,
+    BeatReceived,
+    ClaimReady,
+    Event,
+    HeldAtStart,
+    InterfacesChanged,
+    LocalInterface,
+    PermitLapsed,
+    PermitRenewed,
+    Permitted,
+    PlanChanged,
+    StopAsked,
+    TimerFired,
+)
+from vipa.election.health import NEVER
+from vipa.election.node import Config, Node
+from vipa.election.peers import Path
+from vipa.election.receiving import Receiver
+from vipa.election.sending import Sender
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.plan import Plan, PlannedVip
+from vipa.reasons import Reason
+
+LATE_S_MIN: Final = 0.010
+"""Lateness that an idle loop shows under load (p99); only more than this and more than one interval is distrusted."""
+
+STOP_S_MAX: Final = 2.5
+"""A shutdown hands over for this long at most: SIGTERM to exit is promised within 3 s."""
+
+__all__ = ["Config", "Elector"]
+
+
+class Elector:
+    """See the module. All times are seconds of the caller's CLOCK_BOOTTIME."""
+
+    def __init__(self, config: Config) -> None:
+        self.node = Node(config)
+        self.receiver = Receiver(self.node)
+        self.sender = Sender(self.node)
+        self._interfaces: tuple[LocalInterface, ...] = ()
+        self._deadline: float | None = None
+        self._stopped = False
+
+    def step(self, now: float, event: Event) -> list[Action]:
+        """Take one input; returns what to do, in order."""
+        node = self.node
+        node.now = now
+        node.out = []
+        self._lapse(now)
+        self._distrust(now)
+        self._take(event)
+        self._settle()
+        self._deadline = self._soonest()
+        return node.out
+
+    def next_deadline(self) -> float | None:
+        """When to step ``TimerFired`` next; None before the first step."""
+        return self._deadline
+
+    # --- before the event
+
+    def _lapse(self, now: float) -> None:
+        for interface, until in list(self.node.permits.items()):
+            if until <= now:
+                self._lapsed(interface)
+
+    def _lapsed(self, interface: str) -> None:
+        node = self.node
+        node.permits.pop(interface, None)
+        for vip in list(node.holding(interface)):
+            node.listen(vip, Reason.PERMIT_LAPSED)
+
+    def _distrust(self, now: float) -> None:
+        node = self.node
+        if self._deadline is None:
+            return
+        late_s = now - self._deadline
+        interval_s = min((v.profile.interval_s for v in node.vips.values()), default=LATE_S_MIN)
+        if late_s <= max(interval_s, LATE_S_MIN):
+            return
+        node.health.distrust(now)
+        for vip in node.vips.values():
+            if vip.state in (State.SUSPECTING, State.CLAIMING, State.RECEIVING):
+                vip.offer = None
+                claim.give_up(node, vip, Reason.LISTENING)
+            elif vip.state is State.YIELDING and vip.offer is not None:
+                vip.offer.at = max(vip.offer.at, now)
+
+    # --- the event
+
+    def _take(self, event: Event) -> None:
+        node = self.node
+        match event:
+            case BeatReceived():
+                self.receiver.beat(event)
+            case ArpSeen():
+                self.receiver.arp(event)
+            case TimerFired():
+                pass
+            case PermitRenewed():
+                if event.interface in node.permits:
+                    node.permits[event.interface] = max(node.permits[event.interface], event.until)
+            case PermitLapsed():
+                self._lapsed(event.interface)
+            case ClaimReady():
+                self._with_vip(event.vip, lambda vip: claim.ready(node, vip, event.ok))
+            case Permitted():
+                self._with_vip(event.vip, lambda vip: holding.permitted(node, vip, event))
+            case PlanChanged():
+                self._plan(event.plan)
+            case InterfacesChanged():
+                self._interfaces = event.interfaces
+                self._configure()
+            case HeldAtStart():
+                self._held(event)
+            case StopAsked():
+                self._stop()
+
+    def _with_vip(self, name: str, act: Callable[[VipState], None]) -> None:
+        vip = self.node.vips.get(name)
+        if vip is not None:
+            act(vip)
+
+    def _plan(self, plan: Plan) -> None:
+        node = self.node
+        node.plan = plan
+        planned = {vip.name: vip for vip in plan.vips}
+        for name, state in list(node.vips.items()):
+            if name not in planned or planned[name].id != state.id:
+                node.release(state)
+                node.transition(state, State.IDLE, Reason.PLAN_REMOVED)
+                del node.vips[name]
+        for vip in plan.vips:
+            known = node.vips.get(vip.name)
+            if known is None:
+                node.vips[vip.name] = VipState(vip, plan.epoch, vip.id, vip.digest)
+            else:
+                known.plan, known.epoch, known.digest = vip, plan.epoch, vip.digest
+                known.mismatch.clear()
+        node.by_id = {v.id: v for v in node.vips.values()}
+        node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}
+        self._configure()
+
+    def _configure(self) -> None:
+        """Plan or interfaces changed: endpoints, paths, guarded addresses; a rebound interface gets the VIPs again."""
+        node = self.node
+        plans: list[PlannedVip] = [v.plan for v in node.vips.values()]
+        node.health.configure(node.now, plans, self._interfaces)
+        node.roles_stale = node.rates_stale = True
+        node.own_macs = {i.mac for i in self._interfaces}
+        node.peer_addresses = {e.address for p in plans for e in p.succession} - node.health.endpoints.keys()
+        self._configure_paths()
+        own = tuple(
+            (interface.name, address)
+            for interface in self._interfaces
+            for address in interface.addresses
+            if address.partition("/")[0] in node.health.endpoints
+        )
+        node.emit(Guard(tuple(sorted(node.by_address)), tuple(sorted(own))))
+        for vip in node.vips.values():
+            if vip.bound:
+                node.bind(vip)
+        node.dirty.update(node.vips)
+
+    def _configure_paths(self) -> None:
+        node = self.node
+        paths: dict[tuple[str, str], Path] = {}
+        for vip in node.vips.values():
+            network = node.network(vip)
+            for _, local in node.local(vip):
+                if local.kernel in (Reason.INTERFACE_MISSING, Reason.ADDRESS_MISSING):
+                    continue
+                for endpoint in vip.succession:
+                    if endpoint.address not in node.health.endpoints:
+                        key = (local.address, endpoint.address)
+                        old = node.paths.get(key)
+                        same = old is not None and old.interface == local.interface
+                        paths[key] = old if old and same else Path(*key, network, local.interface)
+        node.paths = paths
+
+    def _held(self, event: HeldAtStart) -> None:
+        """Rule 8: adopt what the kernel still serves, touching nothing else."""
+        node = self.node
+        vip = next((v for v in node.vips.values() if set(v.plan.addresses) == set(event.addresses)), None)
+        endpoint = next((e for _, e in node.local(vip) if e.interface == event.interface), None) if vip else None
+        if vip is None or endpoint is None or vip.state not in (State.IDLE, State.LISTENING):
+            return
+        if vip.state is State.IDLE:
+            vip.enter(State.LISTENING)
+        vip.bound = True
+        vip.interface, vip.elected = event.interface, endpoint.address
+        if event.until is not None:
+            node.permits[event.interface] = event.until
+        holding.became_holder(node, vip, Reason.ADOPTED, max(event.term, vip.term_seen))
+        node.renew()
+
+    def _stop(self) -> None:
+        node = self.node
+        if node.stopping_since is None:
+            node.stopping_since = node.now
+            node.urgent = True
+            node.dirty.update(node.vips)
+
+    # --- after the event
+
+    def _settle(self) -> None:
+        node = self.node
+        for endpoint in node.health.judge(node.now):
+            node.note(endpoint.reason, f"endpoint {endpoint.interface}", endpoint.address)
+            node.urgent = True
+            node.dirty.update(node.vips)
+        for endpoint, target in node.health.asks_due(node.now):
+            node.emit(Probe(endpoint.interface, target, endpoint.address))
+        for vip in list(node.vips.values()):
+            if vip.name in node.dirty or self._wake_at(vip) <= node.now:
+                node.dirty.discard(vip.name)
+                node.roles_stale = True
+                self._advance(vip)
+        node.dirty &= node.vips.keys()
+        self._finish_stop()
+        self.sender.flush()
+
+    def _advance(self, vip: VipState) -> None:
+        node = self.node
+        vip.recheck_at = NEVER
+        if vip.unbind_at != NEVER and node.now >= vip.unbind_at:
+            node.unbind(vip)
+        match vip.state:
+            case State.IDLE:
+                if any(True for _ in node.local(vip)):
+                    node.listen(vip, Reason.LISTENING)
+            case State.LISTENING:
+                self._listening(vip)
+            case State.SPARE:
+                self._spare(vip)
+            case State.SUSPECTING:
+                claim.advance(node, vip)
+            case State.RECEIVING:
+                handover.advance_receiving(node, vip)
+            case State.YIELDING:
+                handover.advance_yielding(node, vip)
+            case State.HOLDER:
+                holding.advance(node, vip)
+                handover.advance_offer(node, vip)
+                if node.stopping_since is not None and vip.state is State.HOLDER:
+                    self._hand_over_to_stop(vip)
+
+    def _listening(self, vip: VipState) -> None:
+        node = self.node
+        if node.isolated(vip):
+            vip.reason = Reason.ISOLATED
+            vip.listen_until = node.now + vip.profile.silence_s
+        elif node.fresh_holder(vip) is not None:
+            node.transition(vip, State.SPARE, Reason.LOWER_IN_LIST)
+        elif node.now >= vip.listen_until:
+            node.transition(vip, State.SPARE, Reason.LISTENING)
+            self._spare(vip)
+
+    def _spare(self, vip: VipState) -> None:
+        node = self.node
+        if node.isolated(vip):
+            node.listen(vip, Reason.ISOLATED)
+        elif node.now >= node.silent_at(vip):
+            claim.suspect(node, vip)
+            if vip.state is State.SUSPECTING:
+                claim.advance(node, vip)
+
+    def _hand_over_to_stop(self, vip: VipState) -> None:
+        node = self.node
+        assert node.stopping_since is not None
+        remote = node.best_remote(vip)
+        if remote is None or node.now - node.stopping_since >= STOP_S_MAX:
+            node.release(vip)
+            vip.offer = None
+            node.transition(vip, State.SPARE, Reason.SHUTDOWN)
+        else:
+            vip.offer_after = NEVER
+            handover.offer(node, vip, remote[2])
+
+    def _finish_stop(self) -> None:
+        node = self.node
+        if node.stopping_since is None or self._stopped:
+            return
+        expired = node.now - node.stopping_since >= STOP_S_MAX
+        busy = any(v.state in (State.HOLDER, State.YIELDING, State.CLAIMING) or v.bound for v in node.vips.values())
+        if busy and not expired:
+            return
+        for vip in node.vips.values():
+            node.release(vip)
+        self._stopped = True
+        node.emit(Stopped())
+
+    def _wake_at(self, vip: VipState) -> float:
+        """When this VIP needs ``_advance`` without any other input."""
+        node = self.node
+        at = float("inf")
+        if vip.unbind_at != NEVER:
+            at = vip.unbind_at
+        if vip.recheck_at != NEVER:
+            at = min(at, vip.recheck_at)
+        match vip.state:
+            case State.LISTENING:
+                at = min(at, vip.listen_until)
+            case State.SPARE:
+                if self._may_suspect(vip):
+                    at = min(at, max(node.silent_at(vip), vip.conflict_at + vip.conflict_backoff_s))
+            case State.SUSPECTING if vip.suspicion is not None:
+                at = min(at, vip.suspicion.next_at)
+            case State.RECEIVING if vip.offer is not None:
+                at = min(at, vip.offer.at + handover.OFFER_S)
+            case State.YIELDING if vip.offer is not None:
+                if self._may_suspect(vip):
+                    at = min(at, max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)))
+            case State.HOLDER:
+                at = min(at, holding.announce_at(vip))
+                if vip.offer is not None:
+                    at = min(at, vip.offer.at + handover.OFFER_S)
+                if vip.unfit_since is not None:
+                    at = min(at, vip.unfit_since + vip.profile.silence_s)
+        return at
+
+    def _may_suspect(self, vip: VipState) -> bool:
+        node = self.node
+        return (
+            not vip.plan.policy.paused
+            and node.stopping_since is None
+            and node.best_local(vip) is not None
+            and not node.isolated(vip)
+        )
+
+    def _soonest(self) -> float:
+        node = self.node
+        at = min(self.sender.next_deadline(), node.health.next_deadline(node.now))
+        for vip in node.vips.values():
+            at = min(at, self._wake_at(vip))
+        for until in node.permits.values():
+            at = min(at, until)
+        if node.stopping_since is not None and not self._stopped:
+            at = min(at, node.stopping_since + STOP_S_MAX)
+        return max(at, node.now) if node.dirty else at

@@ -1,0 +1,122 @@
+"""Rule 4: planned moves are make-before-break.
+
+Holder: *offer* (term = highest seen + 1; given up after 500 ms) → successor binds, says *ready* → holder revokes but
+still serves what arrives → *go*, repeated until *Holder* is heard → successor permits, announces, says *Holder* → old
+holder lingers, unbinds. Only equality of epoch and term with the offer counts. Abort only before the first *go*.
+"""
+
+from typing import Final
+
+from vipa.election import claim
+from vipa.election.node import Node
+from vipa.election.peers import Peer
+from vipa.election.states import State
+from vipa.election.vip import Offer, VipState
+from vipa.heartbeat.model import Handover, HandoverStep, WireRole
+from vipa.reasons import Reason
+
+OFFER_S: Final = 0.5
+"""An offer that is not ready by then is given up (01-election rule 4)."""
+
+RETRY_S: Final = 2.0
+"""Wait before the next offer after one was given up: four offers' lifetimes, so that a stuck peer costs little."""
+
+LINGER_S: Final = 1.5
+"""The old holder still serves what arrives: longer than the 1.1 s announcement that repairs a client's cache."""
+
+
+def offer(node: Node, vip: VipState, peer: Peer) -> None:
+    """Holder: offer the VIP to ``peer``."""
+    if vip.offer is not None or node.now < vip.offer_after:
+        return
+    vip.offer = Offer(peer.node, max(vip.term, vip.term_seen) + 1, vip.epoch, node.now)
+    node.urgent = True
+    node.dirty.add(vip.name)
+
+
+def advance_offer(node: Node, vip: VipState) -> None:
+    """Holder with an offer out: give it up in time."""
+    if vip.offer is not None and node.now - vip.offer.at >= OFFER_S:
+        vip.offer = None
+        vip.offer_after = node.now + RETRY_S
+
+
+def advance_receiving(node: Node, vip: VipState) -> None:
+    """Successor: the holder's offer ended without *go*."""
+    if vip.offer is None or node.now - vip.offer.at >= OFFER_S:
+        vip.offer = None
+        claim.give_up(node, vip, Reason.LOWER_IN_LIST)
+
+
+def advance_yielding(node: Node, vip: VipState) -> None:
+    """Old holder after *go*: linger once the successor says *Holder*; after a silence only rule 5 is left."""
+    assert vip.offer is not None
+    if node.fresh_holder(vip) is not None and node.holder_heard_at(vip) > vip.offer.at:
+        vip.offer = None
+        vip.unbind_at = node.now + LINGER_S
+        node.transition(vip, State.SPARE, Reason.HANDED_OVER)
+    elif node.now >= max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)):
+        claim.suspect(node, vip)
+
+
+def heard(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
+    """One message of a planned move meant for this node, from a peer heard two-way."""
+    match message.step:
+        case HandoverStep.OFFER:
+            _offered(node, vip, peer, message)
+        case HandoverStep.READY:
+            _ready(node, vip, peer, message)
+        case HandoverStep.GO:
+            _go(node, vip, peer, message)
+
+
+def _same(vip: VipState, peer: Peer, message: Handover) -> bool:
+    offered = vip.offer
+    return offered is not None and (offered.peer, offered.term, offered.epoch) == (
+        peer.node,
+        message.term,
+        message.epoch,
+    )
+
+
+def _offered(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
+    if vip.state is State.RECEIVING or vip.state not in (State.SPARE, State.SUSPECTING):
+        return
+    if peer.role(vip.id) is not WireRole.HOLDER or node.best_local(vip) is None or node.stopping_since is not None:
+        return
+    vip.suspicion = None
+    vip.term_seen = max(vip.term_seen, message.term - 1)
+    vip.offer = Offer(peer.node, message.term, message.epoch, node.now, ready=True)
+    node.bind(vip)
+    node.transition(vip, State.RECEIVING, Reason.HANDED_OVER)
+
+
+def _ready(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
+    if vip.state is not State.HOLDER or not _same(vip, peer, message):
+        return
+    assert vip.offer is not None
+    vip.offer.ready = True
+    vip.offer.at = node.now
+    node.revoke(vip)
+    vip.holder, vip.holder_seen_at = peer.node, node.now
+    node.transition(vip, State.YIELDING, Reason.HANDED_OVER)
+
+
+def _go(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
+    if vip.state is State.RECEIVING and _same(vip, peer, message):
+        claim.begin_received(node, vip)
+
+
+def messages(node: Node, vip: VipState) -> Handover | None:
+    """What this node's heartbeats say about a planned move of ``vip`` now."""
+    if vip.offer is None:
+        return None
+    step = {
+        State.HOLDER: HandoverStep.OFFER,
+        State.RECEIVING: HandoverStep.READY,
+        State.YIELDING: HandoverStep.GO,
+    }.get(vip.state)
+    peer = node.peers.get(vip.offer.peer)
+    if step is None or peer is None:
+        return None
+    return Handover(vip.id, peer.id, step, vip.offer.term, vip.offer.epoch)

@@ -1,0 +1,179 @@
+"""The holder: rules 3 (in-node move), 6 (permit), 7 (duel), 9 (failback) and 11 (announcing)."""
+
+from vipa.election import announcing, failback
+from vipa.election.actions import Announce, Move
+from vipa.election.duel import UNRANKED, Duelist, wins
+from vipa.election.events import Permitted
+from vipa.election.handover import offer
+from vipa.election.health import NEVER
+from vipa.election.node import Node
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.heartbeat.model import Relay, WireRole
+from vipa.reasons import Reason
+
+
+def permitted(node: Node, vip: VipState, event: Permitted) -> None:
+    """The kernel's answer to ``Permit`` or ``Move``."""
+    if not event.ok:
+        node.note(Reason.CLAIM_EXPIRED, vip.name, event.interface)
+        node.listen(vip, Reason.CLAIM_EXPIRED if vip.state is State.CLAIMING else Reason.PERMIT_LAPSED)
+        return
+    if event.until is not None:
+        node.permits[event.interface] = event.until
+    moved_in_node = vip.state is State.HOLDER
+    best = next((e for _, e in node.local(vip) if e.interface == event.interface), None)
+    old, vip.interface = vip.interface, event.interface
+    vip.elected = best.address if best else ""
+    node.renew()
+    start_announcing(node, vip)
+    if moved_in_node:
+        back = vip.reason is Reason.BETTER_ENDPOINT_BACK
+        node.transition(vip, State.HOLDER, vip.reason)
+        node.note(vip.reason, vip.name, f"{old} -> {event.interface}")
+        if not back:
+            _displaced(node, vip)
+        return
+    became_holder(node, vip, vip.reason, max(vip.term, vip.term_seen) + 1)
+
+
+def became_holder(node: Node, vip: VipState, reason: Reason, term: int) -> None:
+    """HOLDER from now on, elected endpoint and permit already set."""
+    vip.term = vip.term_seen = term
+    vip.suspicion = vip.offer = None
+    vip.unfit_since = None
+    vip.conflict, vip.conflict_backoff_s = "", 0.0
+    vip.holder, vip.holder_seen_at = "", NEVER
+    node.transition(vip, State.HOLDER, reason)
+    start_announcing(node, vip)
+
+
+def start_announcing(node: Node, vip: VipState) -> None:
+    """From now on, by the schedule of rule 11."""
+    vip.announced = 0
+    vip.announce_from = node.now
+    node.dirty.add(vip.name)
+
+
+def advance(node: Node, vip: VipState) -> None:
+    """One wake of a holder."""
+    if _lost_duel(node, vip):
+        return
+    if not node.alone(vip) and node.isolated(vip):
+        node.listen(vip, Reason.ISOLATED)
+        return
+    elected = node.health.endpoints.get(vip.elected)
+    if elected is None or not node.usable(vip, elected):
+        _leave(node, vip)
+        if not vip.elected:
+            return
+    else:
+        vip.unfit_since = None
+        if node.stopping_since is None and not vip.plan.policy.paused:
+            _consider_failback(node, vip)
+    if vip.elected and node.now >= announce_at(vip):
+        node.emit(Announce(vip.name, vip.plan.addresses, vip.interface))
+        vip.announced += 1
+
+
+def announce_at(vip: VipState) -> float:
+    """When to announce next."""
+    return announcing.next_at(vip.announce_from, vip.announced, (vip.id & 0xFF) / 256)
+
+
+def _leave(node: Node, vip: VipState) -> None:
+    """The elected endpoint failed: move to the own spare at once, or revoke after one silence without any."""
+    best = node.best_local(vip)
+    if best is not None and not vip.plan.policy.paused:
+        vip.reason = Reason.ENDPOINT_FAILED
+        _move(node, vip, best[1].interface)
+        return
+    if node.alone(vip) or best is not None:
+        return
+    if vip.unfit_since is None:
+        vip.unfit_since = node.now
+    if node.now - vip.unfit_since >= vip.profile.silence_s:
+        node.listen(vip, Reason.NO_HEALTHY_ENDPOINT)
+
+
+def _move(node: Node, vip: VipState, interface: str) -> None:
+    permit_s = node.permit_s(vip, interface)
+    node.emit(Move(vip.name, vip.plan.addresses, vip.interface, interface, permit_s))
+
+
+def _displaced(node: Node, vip: VipState) -> None:
+    """Rule 3: after moving away to the own spare, hand over at once when another node's endpoint is better."""
+    remote = node.best_remote(vip)
+    mine = vip.rank(vip.elected)
+    if remote is not None and mine is not None and remote[0] < mine:
+        offer(node, vip, remote[2])
+
+
+def _consider_failback(node: Node, vip: VipState) -> None:
+    """Back to a better endpoint, by rule 9 only."""
+    mine = vip.rank(vip.elected)
+    if mine is None:
+        mine = len(vip.succession)
+    for endpoint in vip.succession[:mine]:
+        local = node.health.endpoints.get(endpoint.address)
+        if local is not None:
+            if not node.usable(vip, local):
+                continue
+            wait_s = failback.wait_s(vip.plan.policy, local.flaps, node.now - local.healthy_since)
+            if wait_s <= 0:
+                vip.reason = Reason.BETTER_ENDPOINT_BACK
+                _move(node, vip, local.interface)
+                return
+        else:
+            peer = node.peer_by_address.get(endpoint.address)
+            healthy_for_s = peer.healthy_for_s(node.now, endpoint.address) if peer else None
+            if peer is None or healthy_for_s is None or not peer.two_way(node.now):
+                continue
+            wait_s = failback.wait_s(vip.plan.policy, peer.endpoints[endpoint.address].flaps, healthy_for_s)
+            if wait_s <= 0:
+                offer(node, vip, peer)
+                wait_s = max(vip.offer_after - node.now, 0.0)
+                if vip.offer is not None:
+                    return
+        if 0 < wait_s < float("inf"):
+            vip.recheck_at = node.now + wait_s if vip.recheck_at == NEVER else min(vip.recheck_at, node.now + wait_s)
+
+
+def _lost_duel(node: Node, vip: VipState) -> bool:
+    """Compare with every other Holder heard; the loser revokes first, the winner announces again (rule 7)."""
+    for peer in node.peers.values():
+        heard = peer.roles.get(vip.id)
+        if heard is None or heard.entry.role is not WireRole.HOLDER or not peer.alive(node.now):
+            continue
+        fit = not peer.isolated and any(s.healthy for s in peer.endpoints.values())
+        if _meet(node, vip, Duelist(fit, peer.epoch, heard.entry.rank, peer.node)):
+            return True
+    return False
+
+
+def relayed(node: Node, vip: VipState, relay: Relay) -> None:
+    """Another node tells of a holder that this one does not hear: duel on the news."""
+    holder = next((p.node for p in node.peers.values() if p.id == relay.holder), f"{relay.holder:016x}")
+    if relay.holder != node.id:
+        _meet(node, vip, Duelist(not relay.isolated, relay.epoch, relay.rank, holder))
+
+
+def duelist(node: Node, vip: VipState) -> Duelist:
+    """This node as a side of a duel."""
+    elected = node.health.endpoints.get(vip.elected)
+    fit = elected is not None and node.usable(vip, elected) and not node.isolated(vip)
+    rank = vip.rank(vip.elected) if vip.elected else None
+    return Duelist(fit, vip.epoch, UNRANKED if rank is None else rank, node.config.node)
+
+
+def _meet(node: Node, vip: VipState, theirs: Duelist) -> bool:
+    if wins(duelist(node, vip), theirs):
+        if vip.announced > 0:
+            start_announcing(node, vip)
+        node.urgent = True
+        return False
+    node.release(vip)
+    vip.offer = None
+    vip.holder, vip.holder_seen_at = theirs.node, node.now
+    node.transition(vip, State.SPARE, Reason.LOST_DUEL)
+    return True

@@ -1,0 +1,251 @@
+"""One node's election state, and the small questions all rules ask of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vipa.election import rates
+from vipa.election.actions import Action, Bind, Notice, Renew, Revoke, Transition, Unbind
+from vipa.election.health import NEVER, Health, LocalEndpoint
+from vipa.election.peers import Path, Peer, Sent, node_id
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.heartbeat.keys import INSECURE, Key
+from vipa.heartbeat.model import WireRole
+from vipa.plan import Plan
+from vipa.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Who this node is. ``incarnation`` is random per agent start, ``boot_id`` per boot. Without ``keys`` heartbeats
+    are unsigned (--insecure). ``count_from_suspicion`` breaks rule 5 on purpose, for the simulator's experiment."""
+
+    node: str
+    incarnation: int
+    boot_id: int = 0
+    keys: tuple[Key, ...] = ()
+    cluster: str = ""
+    insecure: bool = False
+    count_from_suspicion: bool = False
+
+    @property
+    def accepted_keys(self) -> tuple[Key, ...]:
+        """Keys that verify heartbeats; the first signs."""
+        return self.keys or (INSECURE,)
+
+    @property
+    def cluster_id(self) -> int:
+        """32-bit id on the wire: the cluster's name, else what the first key's secret gives."""
+        return node_id(self.cluster or f"key:{self.accepted_keys[0].id}") >> 32
+
+
+class Node:
+    """State shared by the rules. ``now`` and ``out`` belong to the step under way."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.id = node_id(config.node)
+        self.now = NEVER
+        self.out: list[Action] = []
+        self.plan = Plan()
+        self.health = Health()
+        self.vips: dict[str, VipState] = {}
+        self.by_id: dict[int, VipState] = {}
+        self.by_address: dict[str, VipState] = {}
+        self.peers: dict[str, Peer] = {}
+        self.peer_by_address: dict[str, Peer] = {}
+        self.paths: dict[tuple[str, str], Path] = {}
+        self.sent = Sent()
+        self.seq = 0
+        self.permits: dict[str, float] = {}
+        self.renewing: tuple[tuple[str, float], ...] = ()
+        self.own_macs: set[str] = set()
+        self.our_macs: dict[str, str] = {}
+        self.stopping_since: float | None = None
+        self.peer_addresses: set[str] = set()
+        self.urgent = False
+        self.roles_stale = True
+        self.rates_stale = True
+        self.dirty: set[str] = set()
+
+    # --- questions
+
+    def network(self, vip: VipState) -> str:
+        """The VIP's LAN as this node knows it: the network of its endpoints here."""
+        for endpoint in vip.succession:
+            local = self.health.endpoints.get(endpoint.address)
+            if local is not None:
+                return local.network
+        return ""
+
+    def local(self, vip: VipState) -> Iterator[tuple[int, LocalEndpoint]]:
+        """(rank, endpoint) of this node's candidates, best first."""
+        for rank, endpoint in enumerate(vip.succession):
+            local = self.health.endpoints.get(endpoint.address)
+            if local is not None:
+                yield rank, local
+
+    def best_local(self, vip: VipState) -> tuple[int, LocalEndpoint] | None:
+        """Best endpoint of this node that may serve."""
+        return next(((r, e) for r, e in self.local(vip) if self.usable(vip, e)), None)
+
+    def usable(self, vip: VipState, endpoint: LocalEndpoint) -> bool:
+        """Healthy; or, for the only node of a plan, at least not known to be worse than its siblings."""
+        return endpoint.healthy or (endpoint.reason in (Reason.ISOLATED, Reason.ONE_WAY) and self.alone(vip))
+
+    def best_remote(self, vip: VipState) -> tuple[int, str, Peer] | None:
+        """(rank, address, peer) of the best endpoint that another node says is healthy."""
+        for rank, endpoint in enumerate(vip.succession):
+            peer = self.peer_by_address.get(endpoint.address)
+            if peer and peer.two_way(self.now) and peer.healthy_for_s(self.now, endpoint.address) is not None:
+                return rank, endpoint.address, peer
+        return None
+
+    def alone(self, vip: VipState) -> bool:
+        """Whether this node is the only one of the VIP's plan: its permit is untimed and isolation means nothing."""
+        return all(e.address in self.health.endpoints for e in vip.succession)
+
+    def isolated(self, vip: VipState) -> bool:
+        """Whether all endpoints here hear no other station (rule 2)."""
+        reasons = [e.reason for _, e in self.local(vip)]
+        return Reason.ISOLATED in reasons and Reason.HEALTHY not in reasons and not self.alone(vip)
+
+    def others(self, vip: VipState) -> list[Peer]:
+        """The other nodes of the succession that were ever heard, in order of their best endpoint."""
+        found: dict[str, Peer] = {}
+        for endpoint in vip.succession:
+            peer = self.peer_by_address.get(endpoint.address)
+            if peer is not None:
+                found.setdefault(peer.node, peer)
+        return list(found.values())
+
+    def silence_s(self, vip: VipState) -> float:
+        """Silence after which to suspect: at the rate the holder advertises to this node, if that is slower."""
+        holder = self.peers.get(vip.holder)
+        interval_s = max(vip.profile.interval_s, holder.interval_s if holder else 0.0)
+        return interval_s * vip.profile.miss
+
+    def holder_heard_at(self, vip: VipState) -> float:
+        """Last time any other node was heard two-way as Holder, by itself or by fresh relay; remembers who."""
+        network = self.network(vip)
+        for peer in self.peers.values():
+            at = peer.holder_at(vip.id, network)
+            if at > vip.holder_seen_at:
+                vip.holder_seen_at, vip.holder, vip.relayed_by = at, peer.node, ""
+        return vip.holder_seen_at
+
+    def fresh_holder(self, vip: VipState, but: Peer | None = None) -> Peer | None:
+        """A peer (other than ``but``) that is Holder, heard two-way within one silence."""
+        network = self.network(vip)
+        for peer in self.peers.values():
+            if peer is not but and self.now - peer.holder_at(vip.id, network) <= vip.profile.silence_s:
+                return peer
+        return None
+
+    def silent_at(self, vip: VipState) -> float:
+        """When the present silence is (or was) long enough to suspect."""
+        seen_at = max(self.holder_heard_at(vip), self.health.trusted_since)
+        return seen_at + self.silence_s(vip)
+
+    def wire_role(self, vip: VipState) -> WireRole:
+        """What heartbeats say. *Holder* only while the permit lies ahead (rule 6)."""
+        match vip.state:
+            case State.HOLDER:
+                return WireRole.HOLDER
+            case State.YIELDING:
+                return WireRole.YIELDING
+            case State.CLAIMING:
+                return WireRole.CLAIMING
+            case State.SUSPECTING if vip.suspicion and vip.suspicion.unanswered:
+                return WireRole.CLAIMING
+        return WireRole.SPARE if self.best_local(vip) else WireRole.EXCLUDED
+
+    def interval_to(self, peer: Peer) -> float:
+        """Heartbeat interval from this node to ``peer``."""
+        return rates.interval_s(self, peer)
+
+    def path_interval(self, path: Path) -> float:
+        """Heartbeat interval on a path; an address nobody was heard from gets the full rate for a while."""
+        peer = self.peer_by_address.get(path.theirs)
+        if peer is not None:
+            return self.interval_to(peer)
+        local = self.health.endpoints[path.mine]
+        fresh = self.now - local.born_at <= rates.UNHEARD_S
+        return local.profile.interval_s if fresh else rates.SLOW_S
+
+    # --- what rules do
+
+    def emit(self, action: Action) -> None:
+        """Queue an action."""
+        self.out.append(action)
+
+    def transition(self, vip: VipState, state: State, reason: Reason) -> None:
+        """Enter a state, tell people when what they see changes, and tell the peers at once."""
+        old = vip.state
+        vip.enter(state)
+        vip.reason = reason
+        if old is not state:
+            vip.since = self.now
+            self.emit(Transition(vip.name, old, state, vip.interface, reason, vip.term))
+        self.urgent = self.roles_stale = self.rates_stale = True
+        self.dirty.add(vip.name)
+
+    def listen(self, vip: VipState, reason: Reason) -> None:
+        """Rule 12: one silence of listening before anything else. Whatever is held or bound goes first."""
+        self.release(vip)
+        vip.suspicion = vip.offer = None
+        vip.listen_until = self.now + vip.profile.silence_s
+        self.transition(vip, State.LISTENING, reason)
+
+    def bind(self, vip: VipState) -> None:
+        """Bind on every endpoint here (04-kernel: the gate decides which one answers)."""
+        interfaces = tuple(dict.fromkeys(e.interface for _, e in self.local(vip)))
+        self.emit(Bind(vip.name, vip.plan.addresses, interfaces))
+        vip.bound = True
+        vip.unbind_at = NEVER
+
+    def unbind(self, vip: VipState) -> None:
+        """Remove the addresses, if bound."""
+        if vip.bound:
+            self.emit(Unbind(vip.name, vip.plan.addresses))
+            vip.bound = False
+        vip.unbind_at = NEVER
+
+    def revoke(self, vip: VipState) -> None:
+        """Stop answering; what arrives is still served."""
+        if vip.elected:
+            self.emit(Revoke(vip.name, vip.plan.addresses, vip.interface))
+            vip.elected = vip.interface = ""
+            self.renew()
+
+    def release(self, vip: VipState) -> None:
+        """Revoke and unbind."""
+        self.revoke(vip)
+        self.unbind(vip)
+
+    def permit_s(self, vip: VipState, interface: str) -> float | None:
+        """Permit for ``vip`` on ``interface``: the shortest of all that are held there; None: untimed."""
+        if self.alone(vip):
+            return None
+        return min([v.profile.permit_s for v in self.holding(interface)] + [vip.profile.permit_s])
+
+    def holding(self, interface: str) -> Iterator[VipState]:
+        """VIPs with a timed permit held on ``interface``."""
+        return (v for v in self.vips.values() if v.elected and v.interface == interface and not self.alone(v))
+
+    def renew(self) -> None:
+        """Tell the renewal thread what to keep alive, when that changed."""
+        wanted: dict[str, float] = {}
+        for vip in self.vips.values():
+            if vip.elected and not self.alone(vip):
+                wanted[vip.interface] = min(wanted.get(vip.interface, vip.profile.permit_s), vip.profile.permit_s)
+        permits = tuple(sorted(wanted.items()))
+        if permits != self.renewing:
+            self.renewing = permits
+            self.emit(Renew(permits))
+        for interface in [i for i in self.permits if i not in wanted]:
+            del self.permits[interface]
+
+    def note(self, reason: Reason, subject: str, detail: str = "") -> None:
+        """Something for people."""
+        self.emit(Notice(reason, subject, detail))

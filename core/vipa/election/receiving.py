@@ -1,0 +1,264 @@
+"""Frames in: heartbeats (rules 2, 13) and ARP (rules 2, 5, 10)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vipa.election import claim, handover, holding
+from vipa.election.events import ArpKind, ArpSeen, BeatReceived
+from vipa.election.health import NEVER
+from vipa.election.node import Node
+from vipa.election.peers import ECHO_SLACK_S, MISS, SEQ_WINDOW, Path, Peer, new_incarnation
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.errors import PeerError
+from vipa.heartbeat import decode
+from vipa.heartbeat.model import Beat, Echo, Relay, RoleEntry, WireRole
+from vipa.reasons import Reason
+
+DEFEND_S: Final = 10.0
+"""At most one defence against a foreign owner in this time (RFC 5227 §2.4, DEFEND_INTERVAL)."""
+
+
+class Receiver:
+    """Takes frames into a Node. Counts every heartbeat under a result word (``vipa_heartbeats_total``)."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.results: dict[str, int] = {}
+        self.unknown_fields = 0
+        self._last: tuple[bytes, Beat] | None = None
+
+    def beat(self, event: BeatReceived) -> None:
+        """One heartbeat datagram."""
+        result = self._beat(event)
+        self.results[result] = self.results.get(result, 0) + 1
+
+    def _beat(self, event: BeatReceived) -> str:
+        node = self.node
+        if event.source_mac in node.own_macs:
+            return "own"
+        try:
+            beat = self._decode(event.payload)
+        except PeerError as error:
+            return error.result
+        if beat.node == node.config.node:
+            return "own"  # a second agent under our name: never listen to ourselves
+        node.health.heard(node.now, event.interface)
+        echo = next((e for e in beat.echoes if e.incarnation == node.config.incarnation), None)
+        peer = node.peers.get(beat.node)
+        if peer is None or beat.incarnation != peer.incarnation:
+            if peer is not None and not new_incarnation(peer, beat, node.now, echo is not None):
+                return "stale"
+            peer = self._met(beat)
+        if beat.seq + SEQ_WINDOW < peer.seq:
+            return "replayed"
+        path = self._path(event, peer)
+        if path is None:
+            return "unplanned"
+        if beat.seq <= path.seq:
+            return "replayed"
+        path.seq, path.heard_at, path.mac = beat.seq, node.now, event.source_mac
+        node.our_macs[event.source_mac] = event.source_address
+        if echo is None:
+            return "asked"
+        if beat.seq >= peer.seq:
+            self._news(peer, beat, echo, path)
+        two_way = self._echoed(peer, beat, echo, path)
+        self._roles(peer, beat, path, two_way)
+        return "accepted"
+
+    def _decode(self, payload: bytes) -> Beat:
+        # the same bytes come in over every path: verify them once
+        if self._last is not None and self._last[0] == payload:
+            return self._last[1]
+        beat = decode(payload, self.node.config.accepted_keys, self.node.config.cluster_id)
+        self.unknown_fields += beat.unknown_fields
+        self._last = (payload, beat)
+        return beat
+
+    def _met(self, beat: Beat) -> Peer:
+        node = self.node
+        old = node.peers.get(beat.node)
+        if old is not None:
+            self._forget(old)
+        peer = Peer(beat.node, beat.incarnation, interval_s=beat.interval_s, met_at=node.now)
+        node.peers[beat.node] = peer
+        for state in beat.endpoints:
+            self._claims_address(peer, state.address)
+        node.urgent = node.rates_stale = True  # let it hear its own incarnation at once
+        return peer
+
+    def _forget(self, old: Peer) -> None:
+        for address, peer in list(self.node.peer_by_address.items()):
+            if peer is old:
+                del self.node.peer_by_address[address]
+        for path in self.node.paths.values():
+            if path.theirs in old.endpoints:
+                path.seq, path.heard_at, path.two_way_at = 0, NEVER, NEVER
+
+    def _claims_address(self, peer: Peer, address: str) -> None:
+        owner = self.node.peer_by_address.get(address)
+        if owner is None or not owner.alive(self.node.now):
+            self.node.peer_by_address[address] = peer
+
+    def _path(self, event: BeatReceived, peer: Peer) -> Path | None:
+        node = self.node
+        for endpoint in node.health.endpoints.values():
+            if endpoint.interface != event.interface:
+                continue
+            path = node.paths.get((endpoint.address, event.source_address))
+            if path is not None:
+                self._claims_address(peer, event.source_address)
+                return path
+        return None
+
+    def _news(self, peer: Peer, beat: Beat, echo: Echo, path: Path) -> None:
+        now = self.node.now
+        was_alive = peer.alive(now)
+        peer.seq, peer.epoch, peer.interval_s, peer.heard_at = beat.seq, beat.epoch, beat.interval_s, now
+        peer.permit_until = now + beat.permit_left_s
+        peer.isolated, peer.stopping = beat.isolated, beat.stopping
+        peer.sees_my_digest = echo.digest
+        before = {a: s.healthy for a, s in peer.endpoints.items()}
+        peer.endpoints = {s.address: s for s in beat.endpoints}
+        peer.endpoints_at = now
+        for address in peer.endpoints:
+            self._claims_address(peer, address)
+        if not was_alive or before != {a: s.healthy for a, s in peer.endpoints.items()}:
+            self.node.dirty.update(self.node.vips)
+            self.node.rates_stale = True
+
+    def _echoed(self, peer: Peer, beat: Beat, echo: Echo, path: Path) -> bool:
+        """Update the path's and the peer's two-way times; whether the peer hears us."""
+        now = self.node.now
+        window_s = (MISS + 1) * max(self.node.interval_to(peer), beat.interval_s) + ECHO_SLACK_S
+        hears = False
+        for heard in echo.paths:
+            if self.node.sent.age_s(now, heard.seq) > window_s:
+                continue
+            hears = True
+            if (heard.theirs, heard.mine) == (path.mine, path.theirs):
+                path.two_way_at = now
+                self.node.health.contact(now, path.mine)
+        if hears:
+            peer.two_way_at = now
+        return hears
+
+    def _roles(self, peer: Peer, beat: Beat, path: Path, two_way: bool) -> None:
+        node = self.node
+        if beat.seq >= peer.seq:
+            at = node.now if two_way else NEVER
+            for entry in peer.learn_roles(beat.roles, at, path.network):
+                self._role_changed(peer, entry)
+            for entry in beat.roles:
+                self._claiming(peer, entry, two_way)
+        if two_way and beat.digest == peer.digest:
+            peer.synced_at[path.network] = node.now
+        if not two_way:
+            return
+        for relay in beat.relays:
+            self._relay(relay)
+        for message in beat.handovers:
+            vip = node.by_id.get(message.vip)
+            if vip is not None and message.target == node.id:
+                handover.heard(node, vip, peer, message)
+
+    def _role_changed(self, peer: Peer, entry: RoleEntry) -> None:
+        vip = self.node.by_id.get(entry.vip)
+        if vip is None:
+            return
+        vip.term_seen = max(vip.term_seen, entry.term)
+        self.node.rates_stale = True
+        mismatch = entry.plan != vip.digest and peer.epoch == vip.epoch
+        if mismatch != (peer.node in vip.mismatch):
+            (vip.mismatch.add if mismatch else vip.mismatch.discard)(peer.node)
+            if mismatch:
+                self.node.note(Reason.PLAN_MISMATCH, vip.name, peer.node)
+        self.node.dirty.add(vip.name)
+
+    def _claiming(self, peer: Peer, entry: RoleEntry, two_way: bool) -> None:
+        vip = self.node.by_id.get(entry.vip)
+        if vip is None:
+            return
+        if entry.role is WireRole.HOLDER and two_way:
+            claim.overtaken(self.node, vip, entry.rank, entry.role)
+            self.node.dirty.add(vip.name)
+        elif entry.role is WireRole.CLAIMING:
+            claim.overtaken(self.node, vip, entry.rank, entry.role)
+            if vip.state is State.HOLDER:
+                self.node.urgent = True
+
+    def _relay(self, relay: Relay) -> None:
+        node = self.node
+        vip = node.by_id.get(relay.vip)
+        if vip is None or relay.holder == node.id:
+            return
+        seen_at = node.now - relay.age_s
+        if vip.state is State.HOLDER:
+            holding.relayed(node, vip, relay)
+        elif seen_at > node.holder_heard_at(vip):
+            vip.holder_seen_at = seen_at
+            if vip.suspicion is not None:
+                vip.suspicion.unanswered = 0
+            node.dirty.add(vip.name)
+
+    def arp(self, event: ArpSeen) -> None:
+        """One ARP frame."""
+        node = self.node
+        if event.sender_mac in node.own_macs:
+            return
+        vip = node.by_address.get(event.sender_address)
+        station = event.sender_address
+        if vip is not None or station in ("", "0.0.0.0") or station in node.peer_addresses:
+            station = ""
+        node.health.heard(node.now, event.interface, station)
+        if event.sender_address in node.peer_addresses:
+            node.our_macs[event.sender_mac] = event.sender_address
+        if event.kind is ArpKind.REPLY:
+            for endpoint in self._asking(event):
+                node.health.contact(node.now, endpoint)
+        if vip is not None:
+            self._vip_claimed(vip, event)
+
+    def _asking(self, event: ArpSeen) -> Iterator[str]:
+        return (
+            e.address
+            for e in self.node.health.endpoints.values()
+            if e.interface == event.interface and e.address == event.target_address
+        )
+
+    def _vip_claimed(self, vip: VipState, event: ArpSeen) -> None:
+        """Some station says the VIP is its own: an answer to our probe, or a rival (rule 10)."""
+        node = self.node
+        ours = event.sender_mac in node.our_macs
+        node.dirty.add(vip.name)
+        if vip.state in (State.SUSPECTING, State.CLAIMING) and event.kind is ArpKind.REPLY:
+            claim.answered(node, vip, event.sender_mac)
+            return
+        if vip.state is not State.HOLDER:
+            if not ours and vip.conflict != event.sender_mac and node.our_macs:
+                vip.conflict = event.sender_mac
+                node.note(Reason.CONFLICT, vip.name, event.sender_mac)
+            return
+        if ours:
+            self._rival_of_ours(vip, event)
+        elif node.now - vip.defended_at >= DEFEND_S:
+            vip.conflict = event.sender_mac
+            vip.defended_at = node.now
+            node.note(Reason.CONFLICT, vip.name, event.sender_mac)
+            holding.start_announcing(node, vip)
+
+    def _rival_of_ours(self, vip: VipState, event: ArpSeen) -> None:
+        node = self.node
+        peer = node.peer_by_address.get(node.our_macs[event.sender_mac])
+        mine = vip.rank(vip.elected)
+        ranks = [vip.rank(a) for a in (peer.endpoints if peer else ())]
+        better = mine is not None and any(r is not None and r < mine for r in ranks)
+        if better and peer is not None and node.now - peer.heard_at > vip.profile.silence_s:
+            # its heartbeats may be blocked one way while it serves
+            node.release(vip)
+            vip.holder, vip.holder_seen_at = peer.node, node.now
+            node.transition(vip, State.SPARE, Reason.RIVAL_ANNOUNCED)
+        elif node.now - vip.defended_at >= vip.profile.gap_s:
+            vip.defended_at = node.now
+            holding.start_announcing(node, vip)

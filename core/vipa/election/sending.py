@@ -1,0 +1,177 @@
+"""Heartbeats out: how often to whom (01-election "Heartbeat"), and what they say."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from vipa.election import handover
+from vipa.election.actions import SendBeat
+from vipa.election.duel import UNRANKED
+from vipa.election.node import Node
+from vipa.election.peers import Path, Peer, role_hash
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.heartbeat import encode
+from vipa.heartbeat.model import Beat, Echo, EndpointState, Handover, PathEcho, Relay, RoleEntry, WireRole
+from vipa.reasons import Reason
+
+PERMIT_UNTIMED_S: Final = 65.0
+"""What is said of an untimed permit: nearly the field's maximum."""
+
+ROLES_MAX: Final = 40
+"""Role entries per heartbeat: 40 × 18 bytes leave room for four peers × four paths within 1,200 bytes."""
+
+FRESH_S: Final = 0.2
+"""A role change is repeated in every beat for this long: ten beats at Default, so that loss of nine is survived."""
+
+PATHS_MAX: Final = 20
+"""Path echoes per heartbeat: 20 × 14 bytes, four peers with five paths each."""
+
+
+class Sender:
+    """Schedules and builds heartbeats for a Node."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        self.next_at: dict[float, float] = {}
+        self.digest = 0
+        self._said: dict[int, tuple[RoleEntry, float]] = {}
+        self._page = 0
+
+    def next_deadline(self) -> float:
+        """When the next beat is due."""
+        return min(self.next_at.values(), default=float("inf"))
+
+    def flush(self) -> None:
+        """Send what is due, or to everybody at once when a role changed."""
+        node = self.node
+        if node.roles_stale:
+            self._update_roles()
+        if not node.urgent and not node.rates_stale and node.now < self.next_deadline():
+            return
+        buckets: dict[float, list[Path]] = {}
+        for path in node.paths.values():
+            buckets.setdefault(node.path_interval(path), []).append(path)
+        self.next_at = {i: at for i, at in self.next_at.items() if i in buckets}
+        for interval_s, paths in buckets.items():
+            due_at = self.next_at.setdefault(interval_s, node.now)
+            if node.now >= due_at:
+                # keep the beat's phase unless it was missed by more than an interval
+                on_time = due_at + interval_s
+                self.next_at[interval_s] = on_time if on_time > node.now else node.now + interval_s
+                self._send(interval_s, paths)
+            elif node.urgent:
+                self._send(interval_s, paths)
+        node.urgent = node.rates_stale = False
+
+    def _update_roles(self) -> None:
+        node = self.node
+        for vip in node.vips.values():
+            entry = self._entry(vip)
+            said = self._said.get(vip.id)
+            if said is None or said[0] != entry:
+                self.digest ^= role_hash(entry) ^ (role_hash(said[0]) if said else 0)
+                self._said[vip.id] = (entry, node.now)
+                node.urgent = True
+        for gone in self._said.keys() - node.by_id.keys():
+            self.digest ^= role_hash(self._said.pop(gone)[0])
+        node.roles_stale = False
+
+    def _entry(self, vip: VipState) -> RoleEntry:
+        node = self.node
+        rank = vip.rank(vip.elected) if vip.elected else None
+        if rank is None:
+            best = node.best_local(vip)
+            rank = best[0] if best else UNRANKED
+        return RoleEntry(vip.id, node.wire_role(vip), max(vip.term, 0), rank, vip.digest)
+
+    def _send(self, interval_s: float, paths: list[Path]) -> None:
+        for chunk in self._chunks(paths):
+            node = self.node
+            node.seq += 1
+            node.sent.record(node.now, node.seq)
+            payload = encode(self._beat(interval_s, chunk), node.config.accepted_keys[0], node.config.cluster_id)
+            for path in chunk:
+                node.emit(SendBeat(path.interface, path.mine, path.theirs, path.mac, payload))
+
+    def _chunks(self, paths: list[Path]) -> Iterator[list[Path]]:
+        """Whole peers, at most PATHS_MAX paths at a time."""
+        chunk: list[Path] = []
+        for path in sorted(paths, key=self._peer_name):
+            same = chunk and self._peer_name(chunk[-1]) == self._peer_name(path)
+            if len(chunk) >= PATHS_MAX and not same:
+                yield chunk
+                chunk = []
+            chunk.append(path)
+        if chunk:
+            yield chunk
+
+    def _peer_name(self, path: Path) -> str:
+        peer = self.node.peer_by_address.get(path.theirs)
+        return peer.node if peer else ""
+
+    def _beat(self, interval_s: float, paths: list[Path]) -> Beat:
+        node = self.node
+        peers = {p.node: p for path in paths if (p := node.peer_by_address.get(path.theirs)) is not None}
+        lefts = [until - node.now for until in node.permits.values()]
+        untimed = any(v.elected and node.alone(v) for v in node.vips.values())
+        return Beat(
+            node=node.config.node,
+            incarnation=node.config.incarnation,
+            boot_id=node.config.boot_id,
+            seq=node.seq,
+            epoch=node.plan.epoch,
+            interval_s=interval_s,
+            permit_left_s=PERMIT_UNTIMED_S if untimed else max([0.0, *lefts]),
+            isolated=any(e.reason is Reason.ISOLATED for e in node.health.endpoints.values()),
+            stopping=node.stopping_since is not None,
+            digest=self.digest,
+            endpoints=tuple(
+                EndpointState(e.address, e.healthy, e.flaps, max(node.now - e.healthy_since, 0.0) if e.healthy else 0.0)
+                for e in node.health.endpoints.values()
+            ),
+            echoes=tuple(self._echo(peer, paths) for peer in peers.values()),
+            roles=tuple(self._roles(peers.values())),
+            relays=tuple(self._relays(peers.values())),
+            handovers=tuple(self._handovers(peers.values())),
+        )
+
+    def _echo(self, peer: Peer, paths: list[Path]) -> Echo:
+        node = self.node
+        echoes = tuple(
+            PathEcho(p.mine, p.theirs, p.seq) for p in paths if p.seq and node.peer_by_address.get(p.theirs) is peer
+        )
+        return Echo(peer.incarnation, peer.digest, echoes)
+
+    def _roles(self, peers: Iterable[Peer]) -> list[RoleEntry]:
+        """What changed lately; and pages of all while some peer's record of us differs."""
+        fresh = [e for e, at in self._said.values() if self.node.now - at <= FRESH_S][:ROLES_MAX]
+        room = ROLES_MAX - len(fresh)
+        if room and any(p.sees_my_digest != self.digest for p in peers):
+            everything = [e for e, _ in self._said.values()]
+            start = self._page % max(len(everything), 1)
+            page = (everything[start:] + everything[:start])[:room]
+            self._page = start + len(page)
+            fresh += [e for e in page if e not in fresh]
+        return fresh
+
+    def _relays(self, peers: Iterable[Peer]) -> Iterator[Relay]:
+        """Whoever claims, or also holds, hears of the holder that this node hears two-way."""
+        node = self.node
+        for peer in peers:
+            for heard in peer.roles.values():
+                vip = node.by_id.get(heard.entry.vip)
+                if vip is None or heard.entry.role not in (WireRole.CLAIMING, WireRole.HOLDER):
+                    continue
+                holder = node.fresh_holder(vip, but=peer)
+                if holder is not None:
+                    entry = holder.roles[vip.id].entry
+                    age_s = max(node.now - holder.holder_at(vip.id, node.network(vip)), 0.0)
+                    yield Relay(vip.id, holder.id, holder.epoch, entry.rank, holder.isolated, age_s)
+
+    def _handovers(self, peers: Iterable[Peer]) -> Iterator[Handover]:
+        wanted = {p.id for p in peers}
+        for vip in self.node.vips.values():
+            if vip.state in (State.HOLDER, State.RECEIVING, State.YIELDING):
+                message = handover.messages(self.node, vip)
+                if message is not None and message.target in wanted:
+                    yield message

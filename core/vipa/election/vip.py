@@ -1,0 +1,102 @@
+"""What one node remembers of one VIP. Only data and the transition check; the rules are in their own modules."""
+
+from dataclasses import dataclass, field
+
+from vipa.election.health import NEVER
+from vipa.election.states import TRANSITIONS, State
+from vipa.plan import Endpoint, PlannedVip
+from vipa.reasons import Reason
+from vipa.timing import Profile
+
+
+class IllegalTransition(AssertionError):
+    """A transition outside the table: a defect of vipa. Nothing was changed."""
+
+
+@dataclass(slots=True)
+class Suspicion:
+    """Rule 5. ``unanswered`` consecutive probes since the last answer; ``next_at`` time of the next probe."""
+
+    since: float
+    next_at: float
+    sent: int = 0
+    unanswered: int = 0
+    answers: int = 0
+
+
+@dataclass(slots=True)
+class Offer:
+    """Rule 4, either side. ``peer``: the other node; ``at``: when the exchange began (or *go* was said)."""
+
+    peer: str
+    term: int
+    epoch: int
+    at: float
+    ready: bool = False
+
+
+@dataclass(slots=True)
+class VipState:
+    """One VIP on this node. ``bound``: its addresses are on our interfaces; ``unbind_at``: end of the linger."""
+
+    plan: PlannedVip
+    epoch: int
+    id: int
+    digest: int
+    state: State = State.IDLE
+    reason: Reason = Reason.LISTENING
+    since: float = NEVER
+    term: int = 0
+    term_seen: int = 0
+    interface: str = ""
+    elected: str = ""
+    """Own address of the elected endpoint while HOLDER."""
+    listen_until: float = NEVER
+    holder: str = ""
+    holder_seen_at: float = NEVER
+    relayed_by: str = ""
+    bound: bool = False
+    unbind_at: float = NEVER
+    suspicion: Suspicion | None = None
+    offer: Offer | None = None
+    offer_after: float = NEVER
+    unfit_since: float | None = None
+    announced: int = 0
+    announce_from: float = NEVER
+    conflict: str = ""
+    conflict_at: float = NEVER
+    conflict_backoff_s: float = 0.0
+    defended_at: float = NEVER
+    mismatch: set[str] = field(default_factory=set)
+    recheck_at: float = NEVER
+
+    @property
+    def name(self) -> str:
+        """Name of the VirtualIP."""
+        return self.plan.name
+
+    @property
+    def profile(self) -> Profile:
+        """Timing of this VIP."""
+        return self.plan.policy.profile
+
+    @property
+    def succession(self) -> tuple[Endpoint, ...]:
+        """Ordered candidates."""
+        return self.plan.succession
+
+    def rank(self, address: str) -> int | None:
+        """Index of an endpoint in the succession."""
+        for index, endpoint in enumerate(self.succession):
+            if endpoint.address == address:
+                return index
+        return None
+
+    def enter(self, state: State) -> None:
+        """Change state by the table.
+
+        Raises IllegalTransition.
+        """
+        if state is not self.state and state not in TRANSITIONS[self.state]:
+            raise IllegalTransition(f"{self.name}: {self.state} -> {state}")
+        self.state = state
