@@ -23,7 +23,8 @@ def _random(args: argparse.Namespace) -> int:
         healing += any(o.by_heal for o in outcome.overlaps)
         if outcome.failures:
             bad += 1
-            print(outcome.report() if args.trace else f"seed {outcome.seed}: {outcome.failures}", flush=True)
+            brief = f"seed {outcome.seed}: " + "; ".join(outcome.failures)
+            print(outcome.report() if args.trace else brief, flush=True)
     took = time.monotonic() - started
     print(f"{count} seeds in {took:.0f} s: {bad} failed, {healing} with two answerers while a split healed (≤ 1 s)")
     return 1 if bad else 0

@@ -25,8 +25,7 @@ def spread(work: Callable[[int], T], seeds: Iterable[int], workers: int | None =
 
 def play_row(name: str, from_suspicion: bool, seed: int) -> Result:
     """One run of the row ``name`` with the real election core."""
-    settings = {"count_from_suspicion": True} if from_suspicion else {}
-    return ROWS[name].play(seed, real_cores(**settings))
+    return ROWS[name].play(seed, real_cores(count_from_suspicion=from_suspicion))
 
 
 @dataclass(frozen=True, slots=True)

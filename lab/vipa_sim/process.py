@@ -268,7 +268,13 @@ class Process:
             yield from self._step(ev.InterfacesChanged(seen))
 
     def _step(self, event: ev.Event) -> Turn:
-        for action in self.core.step(self.now, event):
+        try:
+            actions = self.core.step(self.now, event)
+        except Exception as error:  # a defect of the core: the process dies of it, and the run has failed
+            self.world.judge.accuse(f"{self.machine.name}: {type(error).__name__}: {error} at {event}")
+            self.machine.kill()
+            return
+        for action in actions:
             if not self.running:
                 return
             yield from self._perform(action)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+from vipa.election.elector import Config, Elector
 from vipa.plan import Endpoint, FailbackPolicy, Plan, PlannedVip, Policy
 from vipa.timing import Timing
 from vipa_sim.delays import Delays
@@ -41,17 +42,20 @@ class Shape:
     slow_commits: float = 0.1
 
 
-def real_cores(keyed: bool = False, **settings: bool) -> MakeCore:
-    """Makes the project's own election core; ``settings`` go to its ``Config``."""
-    from vipa.election.elector import Config, Elector
-
+def real_cores(keyed: bool = False, count_from_suspicion: bool = False) -> MakeCore:
+    """Makes the project's own election core; ``count_from_suspicion`` is the rank delay's wrong variant."""
     from vipa.heartbeat import Key
 
     keys = (Key(1, b"a key for the simulated nodes"),) if keyed else ()
 
     def make(identity: Identity) -> Core:
         config = Config(
-            identity.node, identity.incarnation, identity.boot_id, keys=keys, insecure=not keyed, **settings
+            identity.node,
+            identity.incarnation,
+            identity.boot_id,
+            keys=keys,
+            insecure=not keyed,
+            count_from_suspicion=count_from_suspicion,
         )
         return Elector(config)
 
