@@ -1,0 +1,87 @@
+"""A network adapter of a lab machine: name, MAC, addresses, and the switch port at the other end of its cable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from vipa_lab.errors import LabError
+
+if TYPE_CHECKING:
+    from vipa_lab.host import Host
+    from vipa_lab.switch import Port
+
+# include/uapi/linux/if_addr.h: no duplicate address detection, so an IPv6 address works at once.
+_IFA_F_NODAD: Final = 0x02
+
+
+class Nic:
+    """``addresses`` are "10.1.1.4/24" style; ``port`` is where most faults are injected."""
+
+    def __init__(self, host: Host, name: str, mac: str, addresses: tuple[str, ...], port: Port) -> None:
+        self.host = host
+        self.name = name
+        self.mac = mac
+        self.port = port
+        self.index = 0
+        self._addresses = list(addresses)
+
+    @property
+    def address(self) -> str:
+        """The first address, without prefix length."""
+        if not self._addresses:
+            raise LabError(f"{self.host.name} {self.name} has no address")
+        return self._addresses[0].partition("/")[0]
+
+    def add_address(self, address: str) -> None:
+        """Bind ``address`` ("10.1.1.7/32"); it comes back after a boot, as configured addresses do."""
+        self._addresses.append(address)
+        self._change_address("add", address)
+
+    def remove_address(self, address: str) -> None:
+        """Inverse of :meth:`add_address`."""
+        self._addresses.remove(address)
+        self._change_address("del", address)
+
+    def set_admin(self, *, up: bool) -> None:
+        """What ``ip link set <nic> up|down`` does on the machine itself."""
+        state = "up" if up else "down"
+        self.host.namespace.netlink(lambda ipr: ipr.link("set", index=self.index, state=state))
+
+    def carrier(self) -> bool:
+        """Whether the kernel of this machine sees a link."""
+        links = self.host.namespace.netlink(lambda ipr: ipr.link("get", index=self.index))
+        return bool(links[0].get_attr("IFLA_CARRIER"))
+
+    def is_operational(self) -> bool:
+        """Whether the kernel has finished bringing the link up (operstate; it may lag the carrier by a second)."""
+        links = self.host.namespace.netlink(lambda ipr: ipr.link("get", index=self.index))
+        return bool(links[0].get_attr("IFLA_OPERSTATE") == "UP")
+
+    def delete(self) -> None:
+        """The interface disappears from the machine, as when a driver is unloaded."""
+        self.host.namespace.netlink(lambda ipr: ipr.link("del", index=self.index))
+        self.port.unplug()
+
+    def recreate(self, mac: str | None = None) -> None:
+        """Inverse of :meth:`delete`: same name, port and addresses, a new ifindex, and a new MAC when one is given."""
+        if mac is not None:
+            self.mac = mac
+        self.plug_in()
+
+    def plug_in(self) -> None:
+        """Make the interface and its cable, set it up and bind its addresses."""
+        self.index = self.host.lab.next_index()
+        self.port.switch.attach(self.port, self.index, self.mac, self.name, self.host.namespace.fd)
+        self.host.configure_nic(self)
+        self.host.namespace.netlink(lambda ipr: ipr.link("set", index=self.index, state="up"))
+        for address in self._addresses:
+            self._change_address("add", address)
+
+    def _change_address(self, command: str, address: str) -> None:
+        ip, _, length = address.partition("/")
+        if not length:
+            raise LabError(f"address {address!r} has no prefix length: write {ip}/32 or {ip}/24")
+        more: dict[str, Any] = {"flags": _IFA_F_NODAD} if ":" in ip and command == "add" else {}
+        self.host.namespace.netlink(
+            lambda ipr: ipr.addr(command, index=self.index, address=ip, prefixlen=int(length), **more)
+        )

@@ -1,0 +1,58 @@
+"""The lab's side of a measuring program: look at it while it runs, end it, read its result."""
+
+from typing import Generic, TypeVar, cast
+
+import msgspec
+
+from vipa_lab.errors import LabError
+from vipa_lab.process import Process
+from vipa_lab.results import Live, ProbeResult, Report, TcpResult
+
+_R = TypeVar("_R", ProbeResult, TcpResult)
+
+_decoder: msgspec.json.Decoder[Report] = msgspec.json.Decoder(Report)
+
+
+class Probe(Generic[_R]):
+    """A running measurement. Its result is typed: ``Probe[ProbeResult]`` or ``Probe[TcpResult]``."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._offset = 0
+        self._live: Live | None = None
+
+    def live(self) -> Live | None:
+        """The latest counters (at most 50 ms old), None before the first."""
+        with self.process.log.open("rb") as log:
+            log.seek(self._offset)
+            data = log.read()
+        whole, newline, _ = data.rpartition(b"\n")
+        self._offset += len(whole) + len(newline)
+        for line in whole.splitlines():
+            message = self._decode(line)
+            if isinstance(message, Live):
+                self._live = message
+        return self._live
+
+    def stop(self, timeout_s: float = 10.0) -> _R:
+        """End the run and give its result; LabError with the program's words when it has none."""
+        self.process.terminate(timeout_s)
+        return self._result()
+
+    def wait(self, timeout_s: float) -> _R:
+        """Wait for a run with a count to end by itself, and give its result."""
+        self.process.wait(timeout_s)
+        return self._result()
+
+    def _result(self) -> _R:
+        lines = self.process.log.read_bytes().splitlines()
+        message = self._decode(lines[-1]) if lines else None
+        if not isinstance(message, ProbeResult | TcpResult):
+            raise LabError(f"the probe has no result: {self.process.last_words()}")
+        return cast(_R, message)
+
+    def _decode(self, line: bytes) -> Report:
+        try:
+            return _decoder.decode(line)
+        except msgspec.MsgspecError:
+            raise LabError(f"the probe failed: {self.process.last_words()}") from None
