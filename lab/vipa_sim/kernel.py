@@ -7,8 +7,6 @@ and timed, ``steady`` elected without a clock, ``claims`` timed. All times are w
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-CLAIM_ELEMENT_S = 0.1  # docs/design/0002-election.md, rule 5: "a timed kernel element (about 100 ms)"
-
 
 @dataclass(slots=True)
 class Kernel:
@@ -53,10 +51,10 @@ class Kernel:
         """The device is gone and its addresses with it; the gate's elements, by name, stay."""
         self.bound = {address: where - {interface} for address, where in self.bound.items()}
 
-    def begin_claim(self, addresses: Iterable[str], now: float, rate: float) -> None:
+    def begin_claim(self, addresses: Iterable[str], until: float) -> None:
         """Set the claim elements."""
         for address in addresses:
-            self.claims[address] = now + CLAIM_ELEMENT_S / rate
+            self.claims[address] = until
 
     def permit(self, addresses: tuple[str, ...], interface: str, until: float | None, now: float) -> bool:
         """One transaction: claim elements out, elected in, permit added or renewed (None: untimed)."""

@@ -240,7 +240,7 @@ class Process:
         return True
 
     def until(self, permit_s: float) -> float:
-        """World time at which a permit set now ends."""
+        """World time at which an element set now ends."""
         return self.engine.now + permit_s / self.clock.rate
 
     def _whole_turn(self) -> Turn:
@@ -351,7 +351,7 @@ class Process:
 
     def _begin_claim(self, action: act.BeginClaim) -> Turn:
         def effect() -> bool:
-            self.kernel.begin_claim(action.addresses, self.engine.now, self.clock.rate)
+            self.kernel.begin_claim(action.addresses, self.until(action.timeout_s))
             return True
 
         self._check(action.vip, action.addresses)

@@ -51,7 +51,7 @@ def test_a_five_millisecond_overlap_is_caught_and_measured(scripted: Scripted) -
     vip = (world.addresses[0],)
     other.kernel.bind(vip, ("eth1",))
     other.kernel.guarded = set(vip)
-    other.kernel.begin_claim(vip, world.engine.now, 1.0)
+    other.kernel.begin_claim(vip, world.engine.now + 0.1)
     other.kernel.permit(vip, "eth1", world.engine.now + 0.005, world.engine.now)
     other.permit_set("eth1", ok=True)
     world.judge.look("kernel")

@@ -80,7 +80,7 @@ def test_loss_is_about_what_was_asked_for(lan: Lan) -> None:
 def kernel() -> Kernel:
     made = Kernel(strict_arp=False, guarded=set(VIP))
     made.bind(VIP, ("eth1",))
-    made.begin_claim(VIP, 0.0, 1.0)
+    made.begin_claim(VIP, 0.1)
     assert made.permit(VIP, "eth1", 0.5, 0.05)
     return made
 
@@ -103,7 +103,7 @@ def test_a_renewed_permit_goes_on_and_only_on_its_interface() -> None:
 
 def test_a_claim_that_came_too_late_is_refused() -> None:
     gate = Kernel(strict_arp=False, guarded=set(VIP))
-    gate.begin_claim(VIP, 0.0, 1.0)
+    gate.begin_claim(VIP, 0.1)
     assert not gate.permit(VIP, "eth1", 0.7, 0.11)
     assert not gate.elected
 
