@@ -49,8 +49,7 @@ class Lab:
             work_dir.mkdir(parents=True, exist_ok=True)
         self.key_file = self.work_dir / "heartbeat.key"
         self.key_file.touch(mode=0o600)
-        self.key_file.write_bytes(secrets.token_bytes(_SETTLE_POLL_S: Final = 0.002
-_KEY_BYTES))
+        self.key_file.write_bytes(secrets.token_bytes(_KEY_BYTES))
         self.switches: dict[str, Switch] = {}
         self.hosts: dict[str, Host] = {}
         self._index = _FIRST_INDEX
@@ -89,8 +88,8 @@ _KEY_BYTES))
         return Observer(switch, self.work_dir / switch.name)
 
     def settle(self, timeout_s: float = 5.0) -> None:
-        """Wait until the kernel has brought every link up: mostly 10 ms, at times a second. LabError when it takes longer
-        than ``timeout_s``; only for labs without ports that are down."""
+        """Wait until the kernel has brought every link up: mostly 10 ms, at times a second. LabError when it takes
+        longer than ``timeout_s``; only for labs without ports that are down."""
         waiting = [nic for host in self.hosts.values() if host.is_on for nic in host.nics.values()]
         deadline = time.monotonic() + timeout_s
         while waiting := [nic for nic in waiting if not nic.is_operational()]:
