@@ -1,0 +1,252 @@
+"""Who answers: claim, permit, move, revoke, lapse, and what was held before a restart. Each is one transaction.
+
+The permit is one timed ``alive`` element per interface, so it is shared by the virtual IPs elected there. Hence the one
+danger to keep out: a *new* permit on an interface must not bring back virtual IPs whose permit there had lapsed. A
+transaction that makes an ``alive`` element out of nothing therefore happens only where nothing timed is elected.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from vipa_agent.kernel import sets
+from vipa_agent.kernel.clock import boottime_s
+from vipa_agent.kernel.gate import Gate
+from vipa_agent.kernel.mirror import Change
+from vipa_agent.kernel.nfnl import Batch, Element, Failure, SetRef, Transaction, missing
+from vipa_agent.kernel.steering import Steering
+
+CLAIM_MS: Final = 100
+"""Life of the claim element: docs/design/0002-election.md, rule 5, "about 100 ms". A claimer frozen for longer between
+its last look at the wire and its permit fails."""
+
+_TRIES: Final = 3
+"""Renewing and making a permit alternate: the two tables' elements may end one jiffy (4 ms at HZ=250) apart."""
+
+_CLAIM, _ALIVE, _OLD = "claim", "alive", "old permit"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One address still served from before a restart. ``permit_s`` and ``until`` (CLOCK_BOOTTIME) are None when the
+    permit is untimed; a timed one was renewed just now."""
+
+    address: str
+    interface: str
+    permit_s: float | None
+    until: float | None
+
+
+def renewal(interface: str, permit_s: float) -> Transaction:
+    """Delete + add of the permit in every table: fails and adds nothing when it has lapsed."""
+    batch = Batch()
+    _renew(batch, interface, permit_s)
+    return batch.build()
+
+
+class Flips:
+    """Changes of who answers, on the gate's sets."""
+
+    def __init__(self, gate: Gate, steering: Steering) -> None:
+        self._gate = gate
+        self._mirror = gate.mirror
+        self._steering = steering
+
+    def begin_claim(self, addresses: Sequence[str]) -> bool:
+        """Set (or set anew) the claim elements; False when the kernel refused."""
+        with self._gate.lock:
+            keys = [sets.address_key(address) for address in addresses]
+            elements = [Element(key, timeout_ms=CLAIM_MS) for key in keys]
+            for _ in range(_TRIES):
+                batch = Batch()
+                batch.add(sets.CLAIMS, elements, exclusive=True)
+                if not self._mirror.socket.commit(batch.build()):
+                    return True
+                for key in keys:  # one left over from a claim not carried through: alone, since others may have ended
+                    single = Batch()
+                    single.delete(sets.CLAIMS, [key])
+                    self._mirror.socket.commit(single.build())
+            return False
+
+    def permit(
+        self, addresses: Sequence[str], interface: str, permit_s: float | None, lapsed: Callable[[str], None]
+    ) -> tuple[bool, float | None]:
+        """Delete the claims, elect, renew or make the permit. (ok, until); until is None for an untimed permit.
+
+        ``lapsed(interface)`` is called when the permit that other virtual IPs hold there has ended.
+        """
+        with self._gate.lock:
+            others = self.timed_on(interface, addresses)
+            fresh = not others
+            for _ in range(_TRIES if fresh else 1):
+                change = self._mirror.change()
+                change.batch.delete(sets.CLAIMS, [sets.address_key(address) for address in addresses], tag=_CLAIM)
+                self._elect(change, addresses, interface, timed=permit_s is not None)
+                until = None
+                if permit_s is not None:
+                    _permit(change.batch, interface, permit_s, fresh=fresh)
+                    until = boottime_s() + permit_s
+                failures = self._mirror.commit(change)
+                if not failures:
+                    return True, until
+                if not missing(failures, _ALIVE):
+                    break
+                if others:
+                    self.lapse(interface)
+                    lapsed(interface)
+                    break
+                fresh = not fresh
+            self._reread_unless(failures, _CLAIM, _ALIVE)
+            return False, None
+
+    def move(
+        self,
+        addresses: Sequence[str],
+        old: str,
+        new: str,
+        permit_s: float | None,
+        *,
+        kept: Mapping[str, float],
+        lapsed: Callable[[str], None],
+    ) -> tuple[bool, float | None]:
+        """Un-elect ``old``, elect ``new``, switch reply marks. Fails when the permit of ``old`` has lapsed.
+
+        ``kept``: what ``old`` is renewed with, for the virtual IPs that stay there. ``lapsed`` as in :meth:`permit`.
+        """
+        timed = permit_s is not None
+        with self._gate.lock:
+            if not self._elected_on(addresses, old, timed=timed):
+                return False, None
+            staying = self.timed_on(old, addresses)
+            fresh = not self.timed_on(new, addresses)
+            for _ in range(_TRIES if fresh else 1):
+                change = self._mirror.change()
+                until = None
+                if permit_s is not None:
+                    _end(change.batch, old, tag=_OLD)
+                    if staying:
+                        _make(change.batch, old, kept.get(old, permit_s), tag=_OLD)
+                    _permit(change.batch, new, permit_s, fresh=fresh)
+                    until = boottime_s() + permit_s
+                self._elect(change, addresses, new, timed=timed)
+                failures = self._mirror.commit(change)
+                if not failures:
+                    return True, until
+                if not missing(failures, _ALIVE):
+                    break
+                fresh = not fresh
+            for tag, interface in ((_OLD, old), (_ALIVE, new)):
+                if any(failure.tag == tag for failure in failures):
+                    self.lapse(interface)
+                    lapsed(interface)
+            self._reread_unless(failures, _OLD, _ALIVE)
+            return False, None
+
+    def revoke(self, addresses: Sequence[str], interface: str) -> None:
+        """Un-elect the addresses on ``interface``; replies go on leaving as they did. Not elected is success."""
+        with self._gate.lock:
+            for _ in range(_TRIES):
+                change = self._mirror.change()
+                self._unelect(change, [(address, interface) for address in addresses])
+                if not self._mirror.commit(change):
+                    return
+                self._mirror.reload()
+
+    def lapse(self, interface: str) -> None:
+        """Un-elect every timed virtual IP of ``interface``: its permit has ended."""
+        with self._gate.lock:
+            self.revoke(sorted(self.timed_on(interface)), interface)
+
+    def unelect_all_but(self, keep: Iterable[str]) -> None:
+        """Un-elect every address that is not in ``keep``."""
+        kept = set(keep)
+        with self._gate.lock:
+            for ref in (sets.ARP.elected, sets.ARP.steady):
+                for address, interface in [sets.pair_of(pair) for pair in self._mirror.known[ref]]:
+                    if address not in kept:
+                        self.revoke([address], interface)
+
+    def end_permit(self, interface: str) -> None:
+        """Remove the permit of an interface where nothing is to be renewed any more; absent is success."""
+        with self._gate.lock:
+            for table in sets.GATE_TABLES:
+                batch = Batch()
+                batch.delete(table.alive, [sets.interface_key(interface)])
+                self._mirror.socket.commit(batch.build())
+
+    def held(self) -> tuple[Held, ...]:
+        """What the kernel serves for us from before a restart, its permits renewed. The lapsed is un-elected."""
+        with self._gate.lock:
+            steady = [sets.pair_of(pair) for pair in self._mirror.known[sets.ARP.steady]]
+            held = [Held(address, interface, None, None) for address, interface in steady]
+            timed = [sets.pair_of(pair) for pair in self._mirror.known[sets.ARP.elected]]
+            permits = {
+                sets.interface_of(e.key): (e.timeout_ms or 0) / 1000
+                for e in self._mirror.socket.elements(sets.ARP.alive)
+            }
+            for interface in sorted({interface for _address, interface in timed}):
+                permit_s = permits.get(interface)
+                until = boottime_s() + (permit_s or 0)
+                if not permit_s or self._mirror.socket.commit(renewal(interface, permit_s)):
+                    self.lapse(interface)
+                    continue
+                held += [Held(address, name, permit_s, until) for address, name in timed if name == interface]
+            return tuple(sorted(held, key=lambda h: (h.interface, h.address)))
+
+    def _elect(self, change: Change, addresses: Sequence[str], interface: str, *, timed: bool) -> None:
+        """Elected there, in this kind, and nowhere else."""
+        keys = {sets.pair_key(address, interface): b"" for address in addresses}
+        for table in sets.GATE_TABLES:
+            target = table.elected if timed else table.steady
+            for ref in (table.elected, table.steady):
+                change.drop(ref, [k for k in self._pairs(ref, addresses) if ref != target or k not in keys])
+            change.put(target, keys)
+        self._steering.flip(change, addresses, interface)
+
+    def _unelect(self, change: Change, pairs: Iterable[tuple[str, str]]) -> None:
+        keys = [sets.pair_key(address, interface) for address, interface in pairs]
+        for table in sets.GATE_TABLES:
+            for ref in (table.elected, table.steady):
+                change.drop(ref, keys)
+
+    def _pairs(self, ref: SetRef, addresses: Iterable[str]) -> list[bytes]:
+        wanted = {sets.address_key(address) for address in addresses}
+        return [pair for pair in self._mirror.known[ref] if pair[:4] in wanted]
+
+    def timed_on(self, interface: str, besides: Iterable[str] = ()) -> set[str]:
+        """Addresses with a timed election on ``interface``, without ``besides``."""
+        name = sets.interface_key(interface)
+        here = {sets.address_of(pair[:4]) for pair in self._mirror.known[sets.ARP.elected] if pair[4:] == name}
+        return here - set(besides)
+
+    def _elected_on(self, addresses: Sequence[str], interface: str, *, timed: bool) -> bool:
+        known = self._mirror.known[sets.ARP.elected if timed else sets.ARP.steady]
+        return all(sets.pair_key(address, interface) in known for address in addresses)
+
+    def _reread_unless(self, failures: Sequence[Failure], *expected: str) -> None:
+        """A refusal nobody foresaw means that our memory of the sets is wrong."""
+        if not missing(failures, *expected):
+            self._mirror.reload()
+
+
+def _permit(batch: Batch, interface: str, permit_s: float, *, fresh: bool) -> None:
+    if fresh:
+        _make(batch, interface, permit_s, tag=_ALIVE)
+    else:
+        _renew(batch, interface, permit_s)
+
+
+def _renew(batch: Batch, interface: str, permit_s: float) -> None:
+    _end(batch, interface, tag=_ALIVE)
+    _make(batch, interface, permit_s, tag=_ALIVE)
+
+
+def _end(batch: Batch, interface: str, *, tag: str) -> None:
+    for table in sets.GATE_TABLES:
+        batch.delete(table.alive, [sets.interface_key(interface)], tag=tag)
+
+
+def _make(batch: Batch, interface: str, permit_s: float, *, tag: str) -> None:
+    element = Element(sets.interface_key(interface), timeout_ms=round(permit_s * 1000))
+    for table in sets.GATE_TABLES:
+        batch.add(table.alive, [element], tag=tag, exclusive=True)

@@ -1,0 +1,198 @@
+"""The facade the shell uses: every action of the election that the kernel carries out, synchronous and thin.
+
+Semantics of each method: vipa.election.actions. One instance per process and network namespace; the namespace is
+that of the thread that makes it. Needs CAP_NET_ADMIN (and CAP_NET_RAW for what the wire does).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from vipa.election.events import LocalInterface
+from vipa_agent.kernel import marks
+from vipa_agent.kernel.addresses import Addresses
+from vipa_agent.kernel.errors import KernelError, NetlinkRefused
+from vipa_agent.kernel.flips import Flips, Held
+from vipa_agent.kernel.gate import Gate
+from vipa_agent.kernel.libnftables import Nft
+from vipa_agent.kernel.links import Links
+from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+from vipa_agent.kernel.nfnl import NftSocket
+from vipa_agent.kernel.renewal import Renewer
+from vipa_agent.kernel.steering import Steering
+
+
+class Kernel:
+    """Gate, addresses, permits and reply steering of one node.
+
+    renewed(interface, until) and lapsed(interface) are called from the renewal thread (``lapsed`` also from within
+    ``permit`` and ``move``) and must be thread-safe. Times are CLOCK_BOOTTIME seconds.
+    Raises LibraryMissing, RulesetRefused, NetlinkRefused (all KernelError).
+    """
+
+    def __init__(
+        self,
+        renewed: Callable[[str, float], None],
+        lapsed: Callable[[str], None],
+        *,
+        mark_mask: int = marks.DEFAULT_MASK,
+        forwarded_replies: bool = False,
+    ) -> None:
+        self._nft = Nft()
+        self._nft_socket = NftSocket()
+        self._route_socket = NetlinkSocket(NETLINK_ROUTE)
+        self._lapsed = lapsed
+        self._wanted: frozenset[str] = frozenset()
+        self._own: tuple[tuple[str, str], ...] = ()
+        self.links = Links(self._route_socket)
+        self._addresses = Addresses(self._route_socket)
+        self._gate = Gate(self._nft, self._nft_socket)
+        self._steering = Steering(
+            self._gate.mirror,
+            self._nft,
+            self._route_socket,
+            mask=mark_mask,
+            forwarded_replies=forwarded_replies,
+        )
+        self._flips = Flips(self._gate, self._steering)
+        self._gate.open()
+        self._wanted = frozenset(self._gate.vips())
+        self._addresses.load(self._wanted.__contains__)
+        self._renewer = Renewer(self._flips, self._gate.lock, renewed, lapsed)
+
+    def snapshot(self) -> tuple[LocalInterface, ...]:
+        """All interfaces with their own addresses (no virtual IPs), by name."""
+        return self.links.snapshot(self._wanted | self.bound())
+
+    def bound(self) -> frozenset[str]:
+        """Virtual IPs bound on at least one interface."""
+        return frozenset(address for address, _ifindex in self._addresses.bound)
+
+    def guard(self, addresses: Iterable[str], own: Sequence[tuple[str, str]]) -> None:
+        """Gate exactly these virtual IPs and each own address (with prefix length) to its interface; whole set. What
+        is still bound stays gated. Also follows interfaces that came, went or were re-created, and removed tables."""
+        self._wanted = frozenset(addresses)
+        self._own = tuple(own)
+        try:
+            self._apply_guard()
+        except KernelError:
+            self._apply_guard()  # an interface went while we were at it: look again, once
+
+    def bind(self, addresses: Iterable[str], interfaces: Iterable[str]) -> None:
+        """Bind the addresses on the interfaces; bound already is success, a missing interface is passed over.
+        Raises KernelError for an address that is not gated: it would be answered everywhere."""
+        every = tuple(addresses)
+        ungated = set(every) - self._gate.vips()
+        if ungated:
+            raise KernelError(f"{', '.join(sorted(ungated))}: not gated; call guard before bind")
+        indexes = self.links.indexes()
+        self._addresses.bind(every, [indexes[name] for name in interfaces if name in indexes])
+
+    def unbind(self, addresses: Iterable[str]) -> None:
+        """Remove the addresses from every interface; absent is success."""
+        every = set(addresses)
+        self._addresses.unbind(every)
+        if every - self._wanted:
+            self._gate.release(every - self._wanted)
+
+    def rebind_lost(self) -> frozenset[str]:
+        """Bind again what someone else removed from an interface that is still there; those addresses."""
+        present = self._addresses.in_kernel(self._wanted.__contains__)
+        live = set(self.links.indexes().values())
+        lost = {pair for pair in self._addresses.bound - present if pair[1] in live}
+        self._addresses.bound &= present | lost
+        for address, ifindex in sorted(lost):
+            self._addresses.bind([address], [ifindex])
+        return frozenset(address for address, _ifindex in lost)
+
+    def intact(self) -> bool:
+        """Whether the gate's tables are there; if not, ``guard`` makes them again (elections are lost)."""
+        return self._gate.intact()
+
+    def begin_claim(self, addresses: Sequence[str]) -> bool:
+        """Set the 100 ms claim elements."""
+        return self._flips.begin_claim(addresses)
+
+    def permit(self, addresses: Sequence[str], interface: str, permit_s: float | None) -> tuple[bool, float | None]:
+        """Elect ``interface`` if the claims still stand: (ok, until)."""
+        return self._flips.permit(addresses, interface, self._shortest(interface, permit_s), self._lapse)
+
+    def move(self, addresses: Sequence[str], old: str, new: str, permit_s: float | None) -> tuple[bool, float | None]:
+        """Elect ``new`` instead of ``old`` if the permit of ``old`` lives: (ok, until)."""
+        kept = self._renewer.permits()
+        with self._gate.lock:
+            result = self._flips.move(addresses, old, new, self._shortest(new, permit_s), kept=kept, lapsed=self._lapse)
+            if result[0] and not self._flips.timed_on(old):
+                self._renewer.forget(old)
+            return result
+
+    def revoke(self, addresses: Sequence[str], interface: str) -> None:
+        """Stop answering for the addresses; they stay bound."""
+        self._flips.revoke(addresses, interface)
+
+    def renew(self, permits: Mapping[str, float]) -> None:
+        """Keep exactly these permits alive (interface → permit_s) as long as ``tick`` is called."""
+        self._renewer.keep(permits)
+
+    def tick(self) -> None:
+        """The event loop is alive."""
+        self._renewer.tick()
+
+    def held(self) -> tuple[Held, ...]:
+        """What is elected and alive from before a restart, renewed once. To be asked before the first ``guard``."""
+        return self._flips.held()
+
+    def clean_stale(self, keep: Iterable[str]) -> None:
+        """Un-elect and unbind every virtual IP of ours that is not in ``keep``."""
+        kept = set(keep)
+        self._flips.unelect_all_but(kept)
+        self.unbind(self.bound() - kept)
+
+    def clean_up(self) -> None:
+        """Remove all of ours from the node: addresses first, then steering, then the gate. Goes on past an error and
+        raises the first."""
+        self._renewer.keep({})
+        self._wanted = frozenset()
+        first: KernelError | None = None
+        steps: tuple[Callable[[], None], ...] = (self._unbind_all, self._steering.remove, self._gate.remove)
+        for step in steps:
+            try:
+                step()
+            except KernelError as error:
+                first = first or error
+        if first:
+            raise first
+
+    def close(self) -> None:
+        """Stop renewing and close everything. What the kernel holds stays, and ends by itself."""
+        self._renewer.close()
+        self._route_socket.close()
+        self._nft_socket.close()
+        self._nft.close()
+
+    def _unbind_all(self) -> None:
+        self._addresses.unbind(self.bound())
+
+    def _apply_guard(self) -> None:
+        links = self.links.snapshot(self._wanted | self.bound())
+        indexes = self.links.indexes()
+        live = set(indexes.values())
+        self._addresses.bound = {pair for pair in self._addresses.bound if pair[1] in live}
+        carriers = {name for name, _address in self._own} & indexes.keys()
+        bound_on = {ifindex for _address, ifindex in self._addresses.bound}
+        devices = {i: name for name, i in indexes.items() if name in carriers or i in bound_on}
+        gated = self._wanted | self.bound()
+        with self._gate.lock:
+            self._gate.guard(gated, self._own, devices)
+            self._steering.apply(gated, self._own, links, indexes)
+
+    def _shortest(self, interface: str, permit_s: float | None) -> float | None:
+        """One permit serves all virtual IPs of an interface: never longer than what the others said of it."""
+        if permit_s is None:
+            return None
+        return min(permit_s, self._renewer.permits().get(interface, permit_s))
+
+    def _lapse(self, interface: str) -> None:
+        self._renewer.forget(interface)
+        self._lapsed(interface)
+
+
+__all__ = ["Held", "Kernel", "KernelError", "NetlinkRefused"]

@@ -1,0 +1,114 @@
+"""The nft text that sets the tables up; pure. Every text is one transaction and may be applied again.
+
+Sets are never flushed here: what is elected and alive survives an agent's restart and a change of devices.
+Needs Linux 5.16 for the egress hook; written for nft 1.0.6, which cannot combine two registers (so marks are set by
+one chain per interface, with constants).
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from vipa_agent.kernel.errors import Unsupported
+
+_PAIR: Final = "type ipv4_addr . ifname;"
+_QUOTABLE: Final = re.compile(r'[^"\\*]+')
+
+_GATE_SETS: Final = (
+    "set {t} alive {{ type ifname; flags timeout; }}",
+    "set {t} elected {{ " + _PAIR + " }}",
+    "set {t} steady {{ " + _PAIR + " }}",
+    "set {t} vips {{ type ipv4_addr; }}",
+)
+_ARP_SETS: Final = (
+    "set arp vipa own { " + _PAIR + " }",
+    "set arp vipa guarded { type ipv4_addr; }",
+    "set arp vipa claims { type ipv4_addr; flags timeout; }",
+    "map arp vipa ifaddr { type ifname : ipv4_addr; }",
+    "map arp vipa nic { type ifname : verdict; }",
+)
+_ARP_IN: Final = (
+    "iifname vmap @nic",
+    # Only a request makes the kernel answer; replies to our own questions must get in on any interface.
+    "arp operation != request accept",
+    "arp daddr ip . iifname @own accept",
+    "arp daddr ip . iifname @elected iifname @alive accept",
+    "arp daddr ip . iifname @steady accept",
+    "arp daddr ip @guarded drop",
+)
+_ARP_OUT: Final = (
+    # The kernel's own questions carry the VIP as sender when a reply from it has to be resolved. Where it is not served
+    # (any more) that would move clients' caches; dropped, a lingering holder could not reach them: so rewrite.
+    "arp saddr ip . oifname @elected oifname @alive accept",
+    "arp saddr ip . oifname @steady accept",
+    "arp saddr ip @vips arp saddr ip set oifname map @ifaddr",
+)
+_FENCE: Final = (
+    "ether type != arp accept",
+    "arp saddr ip . oifname @elected oifname @alive accept",
+    "arp saddr ip . oifname @steady accept",
+    "arp saddr ip @vips counter drop",
+)
+
+
+def gate() -> str:
+    """Tables ``arp vipa`` and ``netdev vipa`` without devices."""
+    lines = ["add table arp vipa", "add table netdev vipa"]
+    lines += [f"add {form.format(t=table)}" for table in ("arp vipa", "netdev vipa") for form in _GATE_SETS]
+    lines += [f"add {text}" for text in _ARP_SETS]
+    lines += _chain("arp vipa in", "{ type filter hook input priority 0; policy accept; }", _ARP_IN)
+    lines += _chain("arp vipa out", "{ type filter hook output priority 0; policy accept; }", _ARP_OUT)
+    lines += _chain("netdev vipa fence", "", _FENCE)
+    return "\n".join(lines)
+
+
+def devices(wanted: Mapping[int, str], present: Iterable[str]) -> str:
+    """One egress chain per device (ifindex → name) jumping to the fence, and deletion of the ``present`` chains that
+    are no longer wanted. One chain each, named by ifindex: the others are never touched, and a re-created interface
+    gets a new chain. Empty text when there is nothing to do. Raises Unsupported for a name nft cannot quote."""
+    there = {name for name in present if name.startswith("out_")}
+    names = {f"out_{index}": device for index, device in wanted.items()}
+    lines: list[str] = []
+    for chain, device in sorted(names.items()):
+        if not _QUOTABLE.fullmatch(device):
+            raise Unsupported(f"interface name {device!r}: quotes, backslashes and * cannot be given to nftables")
+        if chain not in there:
+            hook = f'{{ type filter hook egress device "{device}" priority 0; policy accept; }}'
+            lines += _chain(f"netdev vipa {chain}", hook, ("jump fence",))
+    for chain in sorted(there - names.keys()):
+        lines += [f"flush chain netdev vipa {chain}", f"delete chain netdev vipa {chain}"]
+    return "\n".join(lines)
+
+
+def marks(values: Mapping[int, int], mask: int, *, forwarded_replies: bool) -> str:
+    """Table ``inet vipa`` and the chains ``mark_SLOT`` that set one interface's mark within ``mask``; other bits of the
+    mark belong to others. ``forwarded_replies`` adds the conntrack chain for Services' pods."""
+    lines = [
+        "add table arp vipa",
+        "add table inet vipa",
+        "add set inet vipa local4 { type ipv4_addr; }",
+        "add set inet vipa switched_on { type ifname; }",
+        "add map inet vipa nic { type ifname : verdict; }",
+        "add map inet vipa out4 { type ipv4_addr : verdict; }",
+    ]
+    for slot, mark in sorted(values.items()):
+        rule = (f"meta mark set meta mark & {~mask & 0xFFFFFFFF:#010x} | {mark:#010x}",)
+        lines += _chain(f"arp vipa mark_{slot}", "", rule) + _chain(f"inet vipa mark_{slot}", "", rule)
+    into = ("ip daddr @local4 iifname vmap @nic",)
+    lines += _chain("inet vipa pre", "{ type filter hook prerouting priority mangle; policy accept; }", into)
+    out = ("ip saddr vmap @out4",)
+    lines += _chain("inet vipa out", "{ type route hook output priority mangle; policy accept; }", out)
+    if forwarded_replies:
+        # A pod's reply bears the pod's address until conntrack rewrites it: go by the connection's first destination.
+        reply = ("ct direction reply ct original ip daddr vmap @out4",)
+        lines += _chain("inet vipa reply", "{ type filter hook prerouting priority mangle + 1; policy accept; }", reply)
+    return "\n".join(lines)
+
+
+def no_tables(families: Iterable[str]) -> str:
+    """Delete table vipa of each family ("arp", "netdev", "inet"), there or not."""
+    return "\n".join(f"add table {family} vipa\ndelete table {family} vipa" for family in families)
+
+
+def _chain(name: str, hook: str, rules: Iterable[str]) -> list[str]:
+    return [f"add chain {name} {hook}".rstrip(), f"flush chain {name}", *(f"add rule {name} {rule}" for rule in rules)]

@@ -1,0 +1,175 @@
+"""Replies leave by the interface they belong to: marks (nft), rules and routes, and the reverse-path setting together.
+
+Only interfaces that share a LAN with another one are steered; without any, nothing of this is there at all.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from vipa.election.events import LocalInterface
+from vipa_agent.kernel import marks, ruleset, sets, settings
+from vipa_agent.kernel.libnftables import Nft
+from vipa_agent.kernel.links import Links
+from vipa_agent.kernel.mirror import Change, Mirror
+from vipa_agent.kernel.netlink import NetlinkSocket
+from vipa_agent.kernel.nfnl import NFPROTO_INET, SetRef, chain_of, jump
+from vipa_agent.kernel.routes import NicRoutes, Routes
+
+_MIRRORED: Final = (sets.NIC, sets.LOCAL4, sets.OUT4, sets.SWITCHED_ON)
+
+
+class Steering:
+    """Table ``inet vipa``, the rules and the route tables. The caller holds the gate's lock.
+
+    ``forwarded_replies``: also steer what pods answer for a Service. It needs conntrack, so it is off where nothing
+    else uses that.
+    """
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        nft: Nft,
+        route_socket: NetlinkSocket,
+        *,
+        mask: int = marks.DEFAULT_MASK,
+        forwarded_replies: bool = False,
+    ) -> None:
+        marks.limit(mask)
+        self._mirror = mirror
+        self._nft = nft
+        self._route_socket = route_socket
+        self._routes = Routes(route_socket, mask)
+        self._mask = mask
+        self._forwarded_replies = forwarded_replies
+        self._made: frozenset[int] | None = None
+
+    def apply(
+        self,
+        vips: Iterable[str],
+        own: Sequence[tuple[str, str]],
+        links: Sequence[LocalInterface],
+        indexes: Mapping[str, int],
+    ) -> None:
+        """Steer these own addresses, and the virtual IPs where they are elected. Raises RulesetRefused,
+        NetlinkRefused, Unsupported (more interfaces than marks)."""
+        there = self._load()
+        wanted = marks.shared_lans((name, address) for name, address in own if name in indexes)
+        if not wanted:
+            if there:
+                self.remove()
+            return
+        slots = marks.slots(wanted, self._slots(), self._mask)
+        self._make_tables(frozenset(slots.values()))
+        self._routes.apply(self._nic_routes(slots, own, links, indexes))
+        self._heed_marks(slots, indexes)
+        nics = {sets.interface_key(name): jump(_chain(slot)) for name, slot in slots.items()}
+        own_here = {str(ipaddress.ip_interface(address).ip): name for name, address in own if name in slots}
+        out = self._current_out(vips, slots)
+        out |= {sets.address_key(address): jump(_chain(slots[name])) for address, name in own_here.items()}
+        local = {sets.address_key(address): b"" for address in (*vips, *own_here)}
+        maps: dict[SetRef, Mapping[bytes, bytes]] = {
+            sets.NIC: nics,
+            sets.ARP_NIC: nics,
+            sets.LOCAL4: local,
+            sets.OUT4: out,
+        }
+        self._mirror.sync(maps)
+
+    def flip(self, change: Change, addresses: Iterable[str], interface: str) -> None:
+        """Add to a transaction: replies from these virtual IPs leave by ``interface`` from now on."""
+        if sets.OUT4 not in self._mirror.known:
+            return
+        slot = self._slots().get(interface)
+        keys = [sets.address_key(address) for address in addresses]
+        if slot is None:
+            change.drop(sets.OUT4, keys)
+        else:
+            change.put(sets.OUT4, dict.fromkeys(keys, jump(_chain(slot))))
+
+    def remove(self) -> None:
+        """Remove all of it and put the reverse-path settings back. Raises RulesetRefused, NetlinkRefused."""
+        if self._load():
+            indexes = Links(self._route_socket).indexes()
+            for key in self._mirror.known[sets.SWITCHED_ON]:
+                ifindex = indexes.get(sets.interface_of(key))
+                if ifindex is not None:
+                    settings.write(self._route_socket, ifindex, settings.SRC_VALID_MARK, 0)
+        if self._mirror.known.get(sets.ARP_NIC):
+            self._mirror.sync({sets.ARP_NIC: {}})
+        self._routes.apply(())
+        self._nft.run(ruleset.no_tables(("inet",)))
+        self._mirror.forget(_MIRRORED)
+        self._made = None
+
+    def _load(self) -> bool:
+        """Whether table inet vipa is there; reads it the first time."""
+        if not self._mirror.socket.has_table(NFPROTO_INET, sets.TABLE):
+            self._mirror.forget(_MIRRORED)
+            self._made = None
+            return False
+        if sets.OUT4 not in self._mirror.known:
+            self._mirror.load(_MIRRORED)
+        return True
+
+    def _slots(self) -> dict[str, int]:
+        """Slot by interface, as the kernel has it: it outlives the agent."""
+        known = self._mirror.known.get(sets.NIC, {})
+        chains = {sets.interface_of(key): chain_of(data) for key, data in known.items()}
+        return {name: int(chain.removeprefix("mark_")) for name, chain in chains.items()}
+
+    def _make_tables(self, slots: frozenset[int]) -> None:
+        if self._made == slots:
+            return
+        values = {slot: marks.mark_of(slot, self._mask) for slot in slots}
+        self._nft.run(ruleset.marks(values, self._mask, forwarded_replies=self._forwarded_replies))
+        self._mirror.load(_MIRRORED)
+        self._made = slots
+
+    def _heed_marks(self, slots: Mapping[str, int], indexes: Mapping[str, int]) -> None:
+        """Turn src_valid_mark on, remembering in the kernel where it was off before."""
+        current = settings.read(self._route_socket, settings.SRC_VALID_MARK)
+        off = [name for name in slots if current.get(indexes[name]) == 0]
+        keys = dict(self._mirror.known[sets.SWITCHED_ON]) | {sets.interface_key(name): b"" for name in off}
+        self._mirror.sync({sets.SWITCHED_ON: keys})
+        for name in off:
+            settings.write(self._route_socket, indexes[name], settings.SRC_VALID_MARK, 1)
+
+    def _nic_routes(
+        self,
+        slots: Mapping[str, int],
+        own: Sequence[tuple[str, str]],
+        links: Sequence[LocalInterface],
+        indexes: Mapping[str, int],
+    ) -> list[NicRoutes]:
+        gateways = {link.name: link.gateways for link in links}
+        networks: dict[str, list[str]] = {}
+        for name, address in own:
+            networks.setdefault(name, []).append(str(ipaddress.ip_interface(address).network))
+        return [
+            NicRoutes(
+                interface=name,
+                ifindex=indexes[name],
+                slot=slot,
+                mark=marks.mark_of(slot, self._mask),
+                networks=tuple(dict.fromkeys(networks[name])),
+                gateways=gateways.get(name, ()),
+            )
+            for name, slot in sorted(slots.items())
+        ]
+
+    def _current_out(self, vips: Iterable[str], slots: Mapping[str, int]) -> dict[bytes, bytes]:
+        """Where replies of virtual IPs go now: by the election, or as they went (a lingering holder still serves)."""
+        keys = {sets.address_key(vip) for vip in vips}
+        chains = {_chain(slot) for slot in slots.values()}
+        out = {k: d for k, d in self._mirror.known[sets.OUT4].items() if k in keys and chain_of(d) in chains}
+        for ref in (sets.ARP.elected, sets.ARP.steady):
+            for pair in self._mirror.known[ref]:
+                address, interface = sets.pair_of(pair)
+                if interface in slots:
+                    out[sets.address_key(address)] = jump(_chain(slots[interface]))
+        return out
+
+
+def _chain(slot: int) -> str:
+    return f"mark_{slot}"
