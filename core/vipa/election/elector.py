@@ -53,12 +53,15 @@ class Elector:
         self._interfaces: tuple[LocalInterface, ...] = ()
         self._deadline: float | None = None
         self._stopped = False
+        self._guarded: tuple[Guard, tuple[tuple[str, str], ...]] | None = None
 
     def step(self, now: float, event: Event) -> list[Action]:
         """Take one input; returns what to do, in order."""
         node = self.node
         node.now = now
         node.out = []
+        if isinstance(event, PermitRenewed):
+            self._renewed(event)
         self._lapse(now)
         self._distrust(now)
         self._take(event)
@@ -71,6 +74,12 @@ class Elector:
         return self._deadline
 
     # --- before the event
+
+    def _renewed(self, event: PermitRenewed) -> None:
+        # first of all: the kernel did extend it, whatever the loop believed while it was late
+        permits = self.node.permits
+        if event.interface in permits:
+            permits[event.interface] = max(permits[event.interface], event.until)
 
     def _lapse(self, now: float) -> None:
         for interface, until in list(self.node.permits.items()):
@@ -108,11 +117,8 @@ class Elector:
                 self.receiver.beat(event)
             case ArpSeen():
                 self.receiver.arp(event)
-            case TimerFired():
+            case TimerFired() | PermitRenewed():
                 pass
-            case PermitRenewed():
-                if event.interface in node.permits:
-                    node.permits[event.interface] = max(node.permits[event.interface], event.until)
             case PermitLapsed():
                 self._lapsed(event.interface)
             case ClaimReady():
@@ -169,10 +175,14 @@ class Elector:
             for address in interface.addresses
             if address.partition("/")[0] in node.health.endpoints
         )
-        node.emit(Guard(tuple(sorted(node.by_address)), tuple(sorted(own))))
-        for vip in node.vips.values():
-            if vip.bound:
-                node.bind(vip)
+        guard = Guard(tuple(sorted(node.by_address)), tuple(sorted(own)))
+        identity = tuple((i.name, i.mac) for i in self._interfaces)
+        if (guard, identity) != self._guarded:
+            self._guarded = (guard, identity)
+            node.emit(guard)
+            for vip in node.vips.values():
+                if vip.bound:
+                    node.bind(vip)
         node.dirty.update(node.vips)
 
     def _configure_paths(self) -> None:
