@@ -1,0 +1,1 @@
+"""Where the agent's objects come from: here, a folder of manifests."""
