@@ -252,6 +252,18 @@ def tagged(frame: bytes, vlan: int) -> bytes:
     return frame[:12] + bytes(Ether() / Dot1Q(vlan=vlan))[12:16] + frame[12:]
 
 
+def test_a_device_stacked_on_the_interface_keeps_its_traffic(pair: Pair) -> None:
+    # The kernel shows the lower device's sockets what goes to a macvlan, VLAN device or bond above it, too.
+    stacked = "52:54:00:00:00:1b"
+    with pair.b.inside(), IPRoute() as ip:
+        ip.link("add", ifname="mv0", kind="macvlan", link=pair.nic_b.ifindex, address=stacked, macvlan_mode="bridge")
+        ip.link("set", index=ip.link_lookup(ifname="mv0")[0], state="up")
+    b, raw = pair.open_b(), pair.raw_a()
+    raw.send(beat(mac=stacked))
+    raw.send(frames.arp_request(MAC_A, IP_A, "10.1.1.9", stacked))
+    assert after_marker(b, raw) == []
+
+
 @pytest.mark.parametrize("mac", [MAC_B, frames.BROADCAST_MAC])
 def test_tagged_frames_are_ignored_and_counted(pair: Pair, mac: str) -> None:
     b, raw = pair.open_b(), pair.raw_a()
