@@ -43,7 +43,7 @@ class StatusServer:
         self._asking: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Begin to answer, in a state dir made if missing. StatusError: that is read-only, full, or its path too long."""
+        """Begin to answer; a missing state dir is made. StatusError: that is read-only, full, or its path too long."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
