@@ -1,0 +1,58 @@
+# The one entry point. Comments after ## are the help.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo check unit sim lab test fmt lock bench-failover bench-report clean
+
+BIN := .venv/bin
+# What a run may cost on two cores, in seconds, with .venv made: check, unit, simulator, lab.
+CHECK_S := 120
+UNIT_S := 120
+SIM_S := 300
+LAB_S := 720
+# More words for pytest, e.g. make lab ARGS='-k freeze'; for the demo, e.g. make demo ARGS=--json
+ARGS :=
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+setup: ## make .venv with the pinned dependencies and the commands vipa, kubectl-vipa, vipa-agent
+	@tools/setup
+
+demo: setup ## watch it: adapters and machines fail, a client measures; as root or as anybody
+	@$(BIN)/vipa demo $(ARGS)
+
+check: setup ## ruff, formatting, mypy --strict, import rules, tidiness
+	@tools/timed check $(CHECK_S) tools/check
+
+unit: setup ## tests of the pure parts and of single modules
+	@tools/timed unit $(UNIT_S) $(BIN)/pytest tests/unit $(ARGS)
+
+sim: setup ## seeded simulations of whole systems, with faults
+	@tools/timed sim $(SIM_S) $(BIN)/pytest tests/sim $(ARGS)
+
+lab: setup ## real kernel networking in namespaces; needs root or user namespaces
+	@tools/timed lab $(LAB_S) $(BIN)/pytest tests/lab $(ARGS)
+
+test: ## check, unit, sim and lab, each with its time against its budget
+	@rm -f build/times
+	@$(MAKE) --no-print-directory check unit sim lab; code=$$?; \
+		printf '\n== times\n'; cat build/times; exit $$code
+
+fmt: setup ## format the source and mend what ruff can mend
+	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+lock: setup ## write requirements.lock anew from pyproject.toml
+	@tools/lock
+
+bench-failover: setup ## outages beside keepalived, to docs/benchmarks.md; resumable; ARGS=--quick for a look
+	@$(BIN)/python bench/failover.py $(ARGS)
+	@$(BIN)/python bench/report.py
+
+bench-report: setup ## docs/benchmarks.md again from the runs at hand
+	@$(BIN)/python bench/report.py
+
+clean: ## remove .venv, build/ and caches
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find core nodeagent lab cli tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
