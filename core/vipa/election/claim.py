@@ -5,6 +5,7 @@ probes, counted from the last answer. From the first unanswered probe on it says
 *Claiming* or *Holder* from a better rank resets the count. A claim needs contact newer than the suspicion.
 """
 
+import math
 from typing import Final
 
 from vipa.election.actions import BeginClaim, Permit, Probe
@@ -15,6 +16,13 @@ from vipa.election.vip import Suspicion, VipState
 from vipa.heartbeat.model import WireRole
 from vipa.reasons import Reason
 
+LOSS_HEEDED: Final = 0.02
+"""Less measured loss may be a stalled event loop, and the profile's probes cover it: two lost in a row are 1 in 2,500,
+after three beats lost on every path."""
+
+PROBES_MAX: Final = 20
+"""Cap of 01-election rule 5: a claim may not take longer than a permit."""
+
 ANSWERS_QUICK: Final = 8
 """Answered probes at gap rate before backing off: the permit's advertised end can be this many gaps imprecise."""
 
@@ -24,6 +32,13 @@ BACKOFF_S_MAX: Final = 0.5
 CONFLICT_BACKOFF_S: Final = (1.0, 30.0)
 """First and longest wait before a VIP answered by a foreign MAC is probed again (rule 10; RFC 5227 §2.1.1 waits
 longer, but only after ten conflicts)."""
+
+
+def probes_for(loss: float) -> int:
+    """Probes after which a living holder's silence is a one-in-a-million event: ceil(ln 1e-6 / ln loss), at most 20."""
+    if loss < LOSS_HEEDED:
+        return 0
+    return min(math.ceil(math.log(1e-6) / math.log(min(loss, 0.99))), PROBES_MAX)
 
 
 def rank(node: Node, vip: VipState, mine: int) -> int:
@@ -39,8 +54,11 @@ def rank(node: Node, vip: VipState, mine: int) -> int:
 
 
 def needed(node: Node, vip: VipState, mine: int) -> int:
-    """Unanswered probes this spare needs."""
-    return rank(node, vip, mine) * vip.profile.probes
+    """Unanswered probes this spare needs: r × probes, more on a lossy path to the silent holder."""
+    address = vip.succession[mine].address
+    holder = node.peers.get(vip.holder)
+    losses = [p.loss for p in node.paths.values() if p.mine == address and holder and p.theirs in holder.endpoints]
+    return rank(node, vip, mine) * max(vip.profile.probes, probes_for(max(losses, default=0.0)))
 
 
 def suspect(node: Node, vip: VipState) -> None:

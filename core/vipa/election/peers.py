@@ -22,6 +22,12 @@ SENT_KEPT_S: Final = 4.0
 MISS: Final = 3
 """Beats that may be missing on a path, at the rate its sender advertises."""
 
+LOSS_WINDOW: Final = 256
+"""Beats over which loss is averaged: 5 s at Default, long enough that one stalled loop (3 beats) stays near 1 %."""
+
+LOSS_GAP_MAX: Final = 20
+"""A longer gap is an outage, not loss."""
+
 ECHO_SLACK_S: Final = 0.010
 """Lateness of both event loops allowed on top when an echo is judged (p99 10 ms under load, docs/design/0001)."""
 
@@ -51,6 +57,22 @@ class Path:
     heard_at: float = NEVER
     seq: int = 0
     two_way_at: float = NEVER
+    loss: float = 0.0
+
+    def arrived(self, now: float, interval_s: float) -> None:
+        """A beat came in; its sender beats every ``interval_s``. The gap since the last tells how many were lost."""
+        if self.heard_at != NEVER:
+            due = min(max(1, round((now - self.heard_at) / interval_s)), LOSS_GAP_MAX)
+            self.loss = max(0.0, self.loss + (due - 1 - due * self.loss) / LOSS_WINDOW)
+        self.heard_at = now
+
+    def up(self, now: float, interval_s: float) -> bool:
+        """Contact both ways within what the sender's rate allows."""
+        return now - self.two_way_at <= (MISS + 1) * interval_s + ECHO_SLACK_S
+
+    def loss_permille(self) -> int:
+        """Measured loss in parts per thousand."""
+        return round(self.loss * 1000)
 
 
 @dataclass(slots=True)

@@ -57,7 +57,8 @@ class Receiver:
             return "unplanned"
         if beat.seq <= path.seq:
             return "replayed"
-        path.seq, path.heard_at, path.mac = beat.seq, node.now, event.source_mac
+        path.arrived(node.now, max(beat.interval_s, peer.interval_s))
+        path.seq, path.mac = beat.seq, event.source_mac
         node.our_macs[event.source_mac] = event.source_address
         if echo is None:
             return "asked"

@@ -1,0 +1,113 @@
+"""Carries out the election's actions on kernel and wire; answers go straight back into the election."""
+
+from collections.abc import Callable
+
+import structlog
+
+from vipa.election import actions, events
+from vipa.election.elector import Elector
+from vipa.reasons import Reason
+from vipa_agent.kernel.clock import boottime_s
+from vipa_agent.kernel.kernel import Kernel, KernelError
+from vipa_agent.metrics import Metrics
+from vipa_agent.wire.mux import Mux
+
+log = structlog.get_logger()
+
+
+class Executor:
+    """The only place where actions become system calls. ``guarded`` is told the (interface, address) pairs of the
+    service endpoints; ``stopped`` when shutdown is complete."""
+
+    def __init__(
+        self,
+        elector: Elector,
+        kernel: Kernel,
+        mux: Mux,
+        metrics: Metrics,
+        guarded: Callable[[tuple[tuple[str, str], ...]], None],
+        stopped: Callable[[], None],
+        changed: Callable[[], None],
+    ) -> None:
+        self._elector = elector
+        self._kernel = kernel
+        self._mux = mux
+        self._metrics = metrics
+        self._guarded = guarded
+        self._stopped = stopped
+        self._changed = changed
+
+    def step(self, event: events.Event) -> None:
+        """One input into the election, and everything that follows from it."""
+        for action in self._elector.step(boottime_s(), event):
+            try:
+                self._do(action)
+            except KernelError as error:
+                self._failed(action, error)
+
+    def drain(self) -> None:
+        """Everything that waits on the sockets."""
+        for event in self._mux.drain():
+            self.step(event)
+
+    def _do(self, action: actions.Action) -> None:
+        match action:
+            case actions.SendBeat():
+                self._metrics.heartbeats("sent", self._mux.send_beat(action))
+            case actions.Probe():
+                self._mux.probe(action)
+            case actions.Announce():
+                for result, count in self._mux.announce(action).items():
+                    self._metrics.announcements(action.interface, result, count)
+            case actions.Move():
+                ok, until = self._kernel.move(action.addresses, action.old, action.new, action.permit_s)
+                self.step(events.Permitted(action.vip, action.new, ok, until))
+            case actions.Bind():
+                self._kernel.bind(action.addresses, action.interfaces)
+            case actions.BeginClaim():
+                ok = self._kernel.begin_claim(action.addresses)
+                self.drain()
+                self.step(events.ClaimReady(action.vip, ok))
+            case actions.Permit():
+                ok, until = self._kernel.permit(action.addresses, action.interface, action.permit_s)
+                self.step(events.Permitted(action.vip, action.interface, ok, until))
+            case actions.Revoke():
+                self._kernel.revoke(action.addresses, action.interface)
+            case actions.Unbind():
+                self._kernel.unbind(action.addresses)
+            case actions.Renew():
+                self._kernel.renew(dict(action.permits))
+            case actions.Guard():
+                self._kernel.guard(action.addresses, action.own)
+                self._guarded(action.own)
+            case actions.Transition() | actions.Notice():
+                self._report(action)
+            case actions.Stopped():
+                self._stopped()
+
+    def _failed(self, action: actions.Action, error: KernelError) -> None:
+        """The kernel refused: said, and answered as a failure; other VIPs go on."""
+        log.error("kernel refused", reason=Reason.KERNEL_REFUSED, action=type(action).__name__, error=str(error))
+        match action:
+            case actions.BeginClaim():
+                self.step(events.ClaimReady(action.vip, False))
+            case actions.Permit():
+                self.step(events.Permitted(action.vip, action.interface, False))
+            case actions.Move():
+                self.step(events.Permitted(action.vip, action.new, False))
+
+    def _report(self, action: actions.Transition | actions.Notice) -> None:
+        self._changed()
+        if isinstance(action, actions.Transition):
+            self._metrics.transition(action.vip, action.reason)
+            log.info(
+                "transition",
+                vip=action.vip,
+                old=action.old,
+                new=action.new,
+                interface=action.interface,
+                reason=action.reason,
+                term=action.term,
+            )
+        else:
+            log.info("notice", subject=action.subject, reason=action.reason, detail=action.detail)

@@ -1,0 +1,99 @@
+"""Entry point of ``vipa-agent``: run, ``status``, ``cleanup``."""
+
+import argparse
+import asyncio
+import gc
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from vipa.errors import VipaError
+from vipa_agent.kernel.errors import KernelError
+from vipa_agent.logs import LogWriter, configure
+from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
+from vipa_agent.status import StatusError, read_status
+
+EXIT_GOOD, EXIT_BAD, EXIT_USAGE, EXIT_CANNOT_TELL = range(4)
+
+
+def main() -> None:
+    """Console script."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Exit code for these command-line words: 0 good, 1 not good, 2 usage, 3 cannot tell."""
+    match list(arguments):
+        case ["status", *rest]:
+            return _status(rest)
+        case ["cleanup", *rest]:
+            return _cleanup(rest)
+    try:
+        return _serve(parse(arguments))
+    except (VipaError, KernelError, OSError) as error:
+        sys.stderr.write(f"vipa-agent: {error}\n")
+        return EXIT_USAGE if isinstance(error, VipaError) else EXIT_BAD
+
+
+def _serve(settings: Settings) -> int:
+    writer = LogWriter(sys.stdout.fileno(), settings.log_format)
+    configure(writer)
+    try:
+        asyncio.run(_run(settings))
+    finally:
+        writer.close()
+    return EXIT_GOOD
+
+
+async def _run(settings: Settings) -> None:
+    from vipa_agent.agent import Agent
+
+    agent = Agent(settings)
+    # what is loaded by now stays: a collection of it would stop the loop for tens of milliseconds
+    gc.collect()
+    gc.freeze()
+    await agent.run()
+
+
+def _status(arguments: Sequence[str]) -> int:
+    top = argparse.ArgumentParser(prog="vipa-agent status", description="What a running agent does now.")
+    top.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR", help="default: %(default)s")
+    top.add_argument("-o", "--output", choices=["text", "json"], default="text")
+    given = top.parse_args(arguments)
+    try:
+        document = read_status(given.state_dir)
+    except StatusError as error:
+        sys.stderr.write(f"vipa-agent: {error}\n")
+        return EXIT_CANNOT_TELL
+    if given.output == "json":
+        sys.stdout.write(json.dumps(document, indent=1) + "\n")
+        return EXIT_GOOD
+    for vip in document["vips"]:
+        at = f" on {vip['interface']}" if vip["interface"] else ""
+        holder = f", held by {vip['holder']}" if vip["holder"] and vip["role"] != "Holder" else ""
+        sys.stdout.write(f"{vip['name']} {' '.join(vip['addresses'])}: {vip['role']}{at} ({vip['reason']}){holder}\n")
+    for interface in document["interfaces"]:
+        sys.stdout.write(f"{interface['name']} {' '.join(interface['addresses'])}: {interface['reason']}\n")
+    for refusal in document["refusals"]:
+        sys.stdout.write(f"{refusal['kind']} {refusal['name']} refused: {refusal['reason']}: {refusal['message']}\n")
+    return EXIT_GOOD
+
+
+def _cleanup(arguments: Sequence[str]) -> int:
+    top = argparse.ArgumentParser(prog="vipa-agent cleanup", description="Remove all of vipa from this node.")
+    top.parse_args(arguments)
+    from vipa_agent.kernel.kernel import Kernel
+
+    try:
+        kernel = Kernel(lambda _interface, _until: None, lambda _interface: None)
+        kernel.clean_up()
+        kernel.close()
+    except KernelError as error:
+        sys.stderr.write(f"vipa-agent: {error}\n")
+        return EXIT_BAD
+    return EXIT_GOOD
+
+
+if __name__ == "__main__":
+    main()

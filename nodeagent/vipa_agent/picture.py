@@ -1,0 +1,172 @@
+"""What people and metrics see of the agent: the status document of 03-interfaces and the metrics' picture."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from vipa import __version__
+from vipa.election.elector import Elector
+from vipa.election.health import LocalEndpoint
+from vipa.election.node import Node
+from vipa.election.peers import Peer
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.planner import groups
+from vipa.reasons import Reason
+from vipa_agent.kernel.clock import boottime_s
+from vipa_agent.metrics import Picture
+
+_ROLES: Final = {
+    State.IDLE: "Idle",
+    State.LISTENING: "Spare",
+    State.SPARE: "Spare",
+    State.SUSPECTING: "Claiming",
+    State.CLAIMING: "Claiming",
+    State.RECEIVING: "Spare",
+    State.HOLDER: "Holder",
+    State.YIELDING: "Spare",
+}
+
+
+def status(elector: Elector, boot_id: str) -> dict[str, Any]:
+    """The document of ``vipa-agent status -o json``."""
+    node = elector.node
+    now = boottime_s()
+    return {
+        "node": node.config.node,
+        "epoch": node.plan.epoch,
+        "agent": {"version": __version__, "bootID": boot_id, "incarnation": f"{node.config.incarnation:016x}"},
+        "vips": [_vip(node, vip, now) for vip in node.vips.values()],
+        "refusals": [
+            {"kind": r.kind, "name": r.name, "reason": r.reason, "message": r.message} for r in node.plan.refusals
+        ],
+        "interfaces": _interfaces(node),
+        "peers": [_peer(node, peer, now) for peer in node.peers.values()],
+        "heartbeats": dict(elector.receiver.results),
+    }
+
+
+def role(node: Node, vip: VipState) -> str:
+    """Role word of 03-interfaces: a spare without a healthy endpoint is Excluded."""
+    word = _ROLES[vip.state]
+    return "Excluded" if word == "Spare" and node.best_local(vip) is None else word
+
+
+def _vip(node: Node, vip: VipState, now: float) -> dict[str, Any]:
+    held = vip.state is State.HOLDER
+    return {
+        "name": vip.name,
+        "addresses": list(vip.plan.addresses),
+        "role": role(node, vip),
+        "state": vip.state,
+        "interface": vip.interface,
+        "reason": _reason(node, vip),
+        "since": _wall(vip.since, now),
+        "term": vip.term,
+        "holder": node.config.node if held else vip.holder,
+        "conflict": vip.conflict,
+        "planMismatch": sorted(vip.mismatch),
+        "succession": [_candidate(node, vip, rank, now) for rank in range(len(vip.succession))],
+    }
+
+
+def _reason(node: Node, vip: VipState) -> Reason:
+    """Why it is as it is, in one word."""
+    if vip.state is State.HOLDER and vip.rank(vip.elected) == 0 and vip.reason is not Reason.ADOPTED:
+        return Reason.TOP_OF_LIST
+    if vip.state in (State.SPARE, State.LISTENING) and node.best_local(vip) is None:
+        return next((e.reason for _, e in node.local(vip)), Reason.NO_HEALTHY_ENDPOINT)
+    return vip.reason
+
+
+def _candidate(node: Node, vip: VipState, rank: int, now: float) -> dict[str, Any]:
+    endpoint = vip.succession[rank]
+    local = node.health.endpoints.get(endpoint.address)
+    peer = node.peer_by_address.get(endpoint.address)
+    if local is not None:
+        name, interface, reason = node.config.node, local.interface, local.reason
+    elif peer is not None and peer.alive(now):
+        state = peer.endpoints.get(endpoint.address)
+        name, interface = peer.node, endpoint.interface
+        reason = Reason.HEALTHY if state is not None and state.healthy else Reason.NO_HEALTHY_ENDPOINT
+    else:
+        name, interface, reason = (peer.node if peer else endpoint.node), endpoint.interface, Reason.NOT_HEARD
+    healthy = reason is Reason.HEALTHY
+    elected = endpoint.address == vip.elected
+    return {
+        "node": name,
+        "interface": interface,
+        "address": endpoint.address,
+        "healthy": healthy,
+        "elected": elected,
+        "reason": reason if elected or not healthy else Reason.LOWER_IN_LIST,
+    }
+
+
+def _interfaces(node: Node) -> list[dict[str, Any]]:
+    """Service interfaces: one entry each, its endpoints' addresses with prefix length."""
+    found: dict[str, dict[str, Any]] = {}
+    for endpoint in node.health.endpoints.values():
+        entry = found.setdefault(
+            endpoint.interface,
+            {
+                "name": endpoint.interface,
+                "addresses": [],
+                "mac": endpoint.mac,
+                "healthy": endpoint.healthy,
+                "reason": endpoint.reason,
+                "flaps": endpoint.flaps,
+            },
+        )
+        entry["addresses"].append(_with_length(endpoint))
+    return list(found.values())
+
+
+def _with_length(endpoint: LocalEndpoint) -> str:
+    return f"{endpoint.address}/{endpoint.network.partition('/')[2]}"
+
+
+def _peer(node: Node, peer: Peer, now: float) -> dict[str, Any]:
+    return {
+        "node": peer.node,
+        "alive": peer.alive(now),
+        "twoWay": peer.two_way(now),
+        "intervalMs": round(peer.interval_s * 1000, 1),
+        "paths": [
+            {
+                "interface": path.interface,
+                "address": path.mine,
+                "to": path.theirs,
+                "state": "Up" if path.up(now, peer.interval_s) else "Down",
+                "lossPermille": path.loss_permille(),
+            }
+            for path in node.paths.values()
+            if path.theirs in peer.endpoints
+        ],
+    }
+
+
+def picture(elector: Elector) -> Picture:
+    """The metrics' picture."""
+    node = elector.node
+    untimed = float("inf")
+    group_of = {name: group for group, names in groups(node.plan).items() for name in names}
+    return Picture(
+        holder={
+            (vip.name, local.interface): local.address == vip.elected
+            for vip in node.vips.values()
+            for _, local in node.local(vip)
+        },
+        endpoint_healthy={e.interface: e.healthy for e in node.health.endpoints.values()},
+        conflict={vip.name: bool(vip.conflict) for vip in node.vips.values()},
+        permit_until={
+            group_of[vip.name]: node.permits.get(vip.interface, untimed)
+            for vip in node.vips.values()
+            if vip.state is State.HOLDER and vip.name in group_of
+        },
+    )
+
+
+def _wall(at: float, now: float) -> str:
+    if at == float("-inf"):
+        return ""
+    return (datetime.now(UTC) - timedelta(seconds=now - at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
