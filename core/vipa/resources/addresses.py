@@ -26,10 +26,12 @@ def parse_address(text: str) -> IPAddress:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise AddressError(_why_not(text)) from None
+    if address.version == 6 and address.ipv4_mapped is not None:
+        raise AddressError(f"an IPv4 address in IPv6 clothes; write {address.ipv4_mapped}")
+    if address.version == 6 and address.scope_id is not None:
+        raise AddressError("only link-local addresses have a scope; write the address without it")
     if str(address) != text:
         raise AddressError(f"not in canonical form; write {address}")
-    if address.version == 6 and (address.ipv4_mapped is not None or address.scope_id is not None):
-        raise AddressError("an IPv4-mapped or scoped IPv6 address is no host's address; write the plain address")
     if wrong := _unusable(address):
         raise AddressError(f"{wrong} cannot belong to a host of the LAN; write a unicast address of the LAN")
     return address
