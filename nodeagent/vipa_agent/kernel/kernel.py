@@ -5,6 +5,7 @@ that of the thread that makes it. Needs CAP_NET_ADMIN (and CAP_NET_RAW for what 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
@@ -36,27 +37,28 @@ class Kernel:
         mark_mask: int = marks.DEFAULT_MASK,
         forwarded_replies: bool = False,
     ) -> None:
-        self._nft = Nft()
-        self._nft_socket = NftSocket()
-        self._route_socket = NetlinkSocket(NETLINK_ROUTE)
-        self._lapsed = lapsed
-        self._wanted: frozenset[str] = frozenset()
-        self._own: tuple[tuple[str, str], ...] = ()
-        self.links = Links(self._route_socket)
-        self._addresses = Addresses(self._route_socket)
-        self._gate = Gate(self._nft, self._nft_socket)
-        self._steering = Steering(
-            self._gate.mirror,
-            self._nft,
-            self._route_socket,
-            mask=mark_mask,
-            forwarded_replies=forwarded_replies,
-        )
-        self._flips = Flips(self._gate, self._steering)
-        self._gate.open()
-        self._wanted = frozenset(self._gate.vips())
-        self._addresses.load(self._wanted.__contains__)
-        self._renewer = Renewer(self._flips, self._gate.lock, renewed, lapsed)
+        with ExitStack() as undo:
+            self._nft = Nft()
+            undo.callback(self._nft.close)
+            self._nft_socket = NftSocket()
+            undo.callback(self._nft_socket.close)
+            self._route_socket = NetlinkSocket(NETLINK_ROUTE)
+            undo.callback(self._route_socket.close)
+            self.links = Links(self._route_socket)
+            self._addresses = Addresses(self._route_socket)
+            self._gate = Gate(self._nft, self._nft_socket)
+            self._steering = Steering(
+                self._gate.mirror, self._nft, self._route_socket, mask=mark_mask, forwarded_replies=forwarded_replies
+            )
+            self._flips = Flips(self._gate, self._steering)
+            self._gate.open()
+            self._wanted = frozenset(self._gate.vips())
+            self._own: tuple[tuple[str, str], ...] = ()
+            self._addresses.load(self._wanted.__contains__)
+            self._renewer = Renewer(self._flips, self._gate.lock, renewed, lapsed)
+            undo.callback(self._renewer.close)
+            self._lapsed = lapsed
+            self._resources = undo.pop_all()
 
     def snapshot(self) -> tuple[LocalInterface, ...]:
         """All interfaces with their own addresses (no virtual IPs), by name."""
@@ -163,10 +165,7 @@ class Kernel:
 
     def close(self) -> None:
         """Stop renewing and close everything. What the kernel holds stays, and ends by itself."""
-        self._renewer.close()
-        self._route_socket.close()
-        self._nft_socket.close()
-        self._nft.close()
+        self._resources.close()
 
     def _unbind_all(self) -> None:
         self._addresses.unbind(self.bound())

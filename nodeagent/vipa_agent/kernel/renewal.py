@@ -55,7 +55,11 @@ class Renewer:
         # Made here, not in the thread: sockets belong to the network namespace of the thread that makes them.
         self._socket = NftSocket()
         self._thread = threading.Thread(target=self._run, name="permit-renewal", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:
+            self._socket.close()
+            raise
 
     def tick(self) -> None:
         """The owner's loop is alive. Cheap; call it on every turn."""
