@@ -31,8 +31,8 @@ def _random(args: argparse.Namespace) -> int:
 
 
 def _row(args: argparse.Namespace) -> int:
-    result = play_row(args.name, args.from_suspicion, args.seed)
-    print("\n".join(result.trace[-args.trace :]))
+    result = play_row(args.name, args.from_suspicion, args.seed, args.trace)
+    print("\n".join(result.trace))
     print(f"outage {result.outage_ms:.0f} ms, {' → '.join(result.holder)}; {result.failures}", *result.overlaps)
     return 1 if result.failures or result.double else 0
 

@@ -23,9 +23,9 @@ def spread(work: Callable[[int], T], seeds: Iterable[int], workers: int | None =
         yield from pool.map(work, seeds, chunksize=CHUNK)
 
 
-def play_row(name: str, from_suspicion: bool, seed: int) -> Result:
+def play_row(name: str, from_suspicion: bool, seed: int, trace: int = 60) -> Result:
     """One run of the row ``name`` with the real election core."""
-    return ROWS[name].play(seed, real_cores(count_from_suspicion=from_suspicion))
+    return ROWS[name].play(seed, real_cores(count_from_suspicion=from_suspicion), trace)
 
 
 @dataclass(frozen=True, slots=True)

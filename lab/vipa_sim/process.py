@@ -280,7 +280,7 @@ class Process:
             yield from self._perform(action)
 
     def _commit(self, name: str, effect: Callable[[], bool]) -> Commit:
-        delay_s = self.delays.commit_s()
+        delay_s = self.delays.address_s() if name in ("Bind", "Unbind") else self.delays.commit_s()
         self.machine.ambushed(name, delay_s)
         return delay_s, effect
 

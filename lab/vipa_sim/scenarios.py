@@ -42,7 +42,7 @@ Fault = Callable[[World, Faults, str, Random], float]
 """Strikes, given the holder's node name; seconds to watch afterwards."""
 
 
-def play(seed: int, shape: Shape, make_core: MakeCore, fault: Fault, spread_s: float = 0.3) -> Result:
+def play(seed: int, shape: Shape, make_core: MakeCore, fault: Fault, spread_s: float = 0.3, trace: int = 60) -> Result:
     """Cold start, settle, wait a moment, strike, watch."""
     rng = Random(f"scenario {seed}")
     world = World(seed, shape, make_core)
@@ -58,8 +58,8 @@ def play(seed: int, shape: Shape, make_core: MakeCore, fault: Fault, spread_s: f
     gaps = [1000.0 * (o.end_s - o.start_s) for c in world.clients for o in c.outages if o.end_s > struck_s]
     overlaps = world.judge.overlaps()
     first = max((o.end_s for o in overlaps), default=None)
-    trace = world.trace.lines(first, 200)
-    return Result(seed, max(gaps, default=0.0), overlaps, (before, _holder(world)), failures, trace)
+    lines = world.trace.lines(first, trace)
+    return Result(seed, max(gaps, default=0.0), overlaps, (before, _holder(world)), failures, lines)
 
 
 def _holder(world: World) -> str:
@@ -168,9 +168,9 @@ class Row:
     shape: Shape = THREE
     spread_s: float = 0.3
 
-    def play(self, seed: int, make_core: MakeCore) -> Result:
-        """One run."""
-        return play(seed, self.shape, make_core, self.fault, self.spread_s)
+    def play(self, seed: int, make_core: MakeCore, trace: int = 60) -> Result:
+        """One run, with the last ``trace`` lines of its timeline."""
+        return play(seed, self.shape, make_core, self.fault, self.spread_s, trace)
 
 
 TWO_NICS = replace(THREE, nics=(2, 2), failback=FailbackPolicy.NEVER)
