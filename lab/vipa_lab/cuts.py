@@ -40,7 +40,9 @@ def render(cuts: Cuts) -> str:
     rules += [f'{_DIRECTION_MATCH[direction]} "{port}" drop' for port, direction in sorted(cuts.silent)]
     for (port, direction), percent in sorted(cuts.loss_percent.items()):
         parts = round(percent * _LOSS_PARTS / 100)
-        rules.append(f'{_DIRECTION_MATCH[direction]} "{port}" numgen random mod {_LOSS_PARTS} < {parts} drop')
+        share = f"numgen random mod {_LOSS_PARTS} < {parts} " if parts < _LOSS_PARTS else ""  # nft refuses 1000 < 1000
+        if parts:
+            rules.append(f'{_DIRECTION_MATCH[direction]} "{port}" {share}drop')
     lines = [
         "add table bridge lab",
         "add chain bridge lab forward { type filter hook forward priority 0; policy accept; }",

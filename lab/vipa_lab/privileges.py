@@ -7,10 +7,16 @@ place, without running the program again, which is why it must come before the f
 
 import os
 import threading
+import time
 from pathlib import Path
+from typing import Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.syscalls import CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWUSER, unshare
+
+# A joined thread is gone for Python a moment before it is gone for the kernel.
+_THREAD_END_S: Final = 1.0
+_THREAD_POLL_S: Final = 0.001
 
 
 def ensure_privileges() -> None:
@@ -20,14 +26,9 @@ def ensure_privileges() -> None:
     the machine allows neither, or when threads are already running (a user namespace is entered by one-thread
     processes only).
     """
-    refusal = _try_in_thread()
-    if refusal is None:
+    if _try_in_thread() is None:
         return
-    if os.geteuid() == 0:
-        raise LabError(f"root here may not make namespaces ({refusal.strerror}): give this container CAP_SYS_ADMIN")
-    threads = len(os.listdir("/proc/self/task"))
-    if threads > 1:
-        raise LabError(f"{threads} threads are running: call ensure_privileges() before starting the first one")
+    _wait_for_one_thread()
     _enter_user_namespace()
     refusal = _try_in_thread()
     if refusal is not None:
@@ -50,6 +51,14 @@ def _enter_user_namespace() -> None:
             f"neither root nor user namespaces ({error.strerror}): run as root, or "
             "'sysctl user.max_user_namespaces=10000', on old Debian also 'sysctl kernel.unprivileged_userns_clone=1'"
         ) from error
+
+
+def _wait_for_one_thread() -> None:
+    deadline = time.monotonic() + _THREAD_END_S
+    while (threads := len(os.listdir("/proc/self/task"))) > 1:
+        if time.monotonic() > deadline:
+            raise LabError(f"{threads} threads are running: call ensure_privileges() before starting the first one")
+        time.sleep(_THREAD_POLL_S)
 
 
 def _try_in_thread() -> OSError | None:

@@ -118,13 +118,14 @@ class Process:
 
 
 def is_stopped(pid: int) -> bool:
-    """True when the process stands still by SIGSTOP (or is gone)."""
+    """True when a process that was sent SIGSTOP will run nothing more (or is gone): it is stopped, or in an
+    uninterruptible wait and stops before it leaves it (a shell between vfork and its stopped child's exec does so)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return True
     # The state follows the name, which is in brackets and may hold anything (proc(5)).
-    return text.rpartition(")")[2].split()[0] in "TZX"
+    return text.rpartition(")")[2].split()[0] in "TDZX"
 
 
 def _limit(capabilities: Sequence[str]) -> list[str]:

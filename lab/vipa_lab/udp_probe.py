@@ -23,7 +23,9 @@ class UdpProbe:
     """``samples`` grows by one per period, answered or not."""
 
     def __init__(self, target: str, port: int, pacer: Pacer) -> None:
-        family, _, _, _, address = socket.getaddrinfo(target, port, type=socket.SOCK_DGRAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(
+            target, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST
+        )[0]
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.connect(address)

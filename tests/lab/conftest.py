@@ -1,0 +1,34 @@
+"""Every test here runs in namespaces of its own: as root directly, as anybody else in a user namespace.
+
+When the machine allows neither, the tests fail and say why; none is skipped.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from vipa_lab.errors import LabError
+from vipa_lab.lab import Lab
+from vipa_lab.privileges import ensure_privileges
+from vipa_lab.scenario import Scenario, ibm_i_lab
+
+
+@pytest.fixture(scope="session", autouse=True)
+def privileges() -> None:
+    try:
+        ensure_privileges()
+    except LabError as error:
+        pytest.exit(f"the lab tests cannot run: {error}", returncode=1)
+
+
+@pytest.fixture
+def lab(privileges: None) -> Iterator[Lab]:
+    """An empty lab."""
+    with Lab() as made:
+        yield made
+
+
+@pytest.fixture
+def ibm_i(lab: Lab) -> Scenario:
+    """The seed's LAN without a virtual IP bound anywhere, echo servers running."""
+    return ibm_i_lab(lab)
