@@ -49,7 +49,7 @@ class Lab:
             work_dir.mkdir(parents=True, exist_ok=True)
         self.key_file = self.work_dir / "heartbeat.key"
         self.key_file.touch(mode=0o600)
-        self.key_file.write_bytes(secrets.token_bytes(_KEY_BYTES))
+        self.key_file.write_text(f"lab:{secrets.token_hex(_KEY_BYTES)}\n")
         self.switches: dict[str, Switch] = {}
         self.hosts: dict[str, Host] = {}
         self._index = _FIRST_INDEX
