@@ -116,8 +116,9 @@ class Health:
             Reason.INTERFACE_DOWN if not interface.up else Reason.LINK_DOWN if not interface.carrier else Reason.HEALTHY
         )
         if was_down and endpoint.kernel is Reason.HEALTHY:
-            # the path must show itself again: one silence of grace from here
-            endpoint.born_at = now
+            # a cable that is back proves nothing: switches forward late, so the path must show itself first
+            endpoint.born_at = endpoint.contact_at = NEVER
+            endpoint.reason = Reason.PATH_SILENT
             endpoint.asks_unanswered = 0
             endpoint.next_ask_at = now
         endpoint.profile, endpoint.asked = profile, asked
@@ -178,8 +179,10 @@ class Health:
         if endpoint.kernel is not Reason.HEALTHY:
             return endpoint.kernel
         silence_s = endpoint.profile.silence_s
-        if not self._silent(now, endpoint):
+        if now - max(endpoint.contact_at, endpoint.born_at) <= silence_s:
             return Reason.HEALTHY
+        if not self._silent(now, endpoint):
+            return endpoint.reason  # this node was late: nothing new is known
         for sibling in self.siblings(endpoint):
             # newer by half a silence: heard what this one missed, not merely the same beat a moment later
             if sibling.contact_at - self._last(endpoint) > silence_s / 2:

@@ -25,8 +25,8 @@ MISS: Final = 3
 LOSS_WINDOW: Final = 256
 """Beats over which loss is averaged: 5 s at Default, long enough that one stalled loop (3 beats) stays near 1 %."""
 
-LOSS_GAP_MAX: Final = 20
-"""A longer gap is an outage, not loss."""
+LOSS_GAP_MAX: Final = 8
+"""A gap of more beats is an outage, not loss: at 30 % loss one in 15,000 gaps is as long."""
 
 ECHO_SLACK_S: Final = 0.010
 """Lateness of both event loops allowed on top when an echo is judged (p99 10 ms under load, docs/design/0001)."""
@@ -62,7 +62,9 @@ class Path:
     def arrived(self, now: float, interval_s: float) -> None:
         """A beat came in; its sender beats every ``interval_s``. The gap since the last tells how many were lost."""
         if self.heard_at != NEVER:
-            due = min(max(1, round((now - self.heard_at) / interval_s)), LOSS_GAP_MAX)
+            due = max(1, round((now - self.heard_at) / interval_s))
+            if due > LOSS_GAP_MAX:
+                due = 1
             self.loss = max(0.0, self.loss + (due - 1 - due * self.loss) / LOSS_WINDOW)
         self.heard_at = now
 
