@@ -72,6 +72,12 @@ def who_has(mac: str, ip: str, target_ip: str) -> bytes:
     return build(Arp(BROADCAST, mac, REQUEST, mac, ip, "00:00:00:00:00:00", target_ip))
 
 
+def announcement(mac: str, ip: str, *, reply_form: bool = False) -> bytes:
+    """Gratuitous ARP "``ip`` is at ``mac``", in request form (RFC 5227's announcement) or in reply form."""
+    operation = REPLY if reply_form else REQUEST
+    return build(Arp(BROADCAST, mac, operation, mac, ip, BROADCAST if reply_form else "00:00:00:00:00:00", ip))
+
+
 def _mac_bytes(text: str) -> bytes:
     return bytes.fromhex(text.replace(":", ""))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from vipa_lab.errors import LabError
@@ -56,6 +57,16 @@ class Nic:
         """Whether the kernel has finished bringing the link up (operstate; it may lag the carrier by a second)."""
         links = self.host.namespace.netlink(lambda ipr: ipr.link("get", index=self.index))
         return bool(links[0].get_attr("IFLA_OPERSTATE") == "UP")
+
+    def send(self, frame: bytes) -> None:
+        """Put a whole Ethernet frame onto the wire as it is: forged announcements, heartbeats, garbage."""
+
+        def write() -> None:
+            with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sock:
+                sock.bind((self.name, 0))
+                sock.send(frame)
+
+        self.host.namespace.call(write)
 
     def delete(self) -> None:
         """The interface disappears from the machine, as when a driver is unloaded."""

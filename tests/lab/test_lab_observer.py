@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from vipa_lab.arp import announcement
 from vipa_lab.observer import Observer
 from vipa_lab.scenario import Scenario
 
@@ -74,6 +75,23 @@ def test_a_takeover_is_clean(served: Scenario) -> None:
     observer.stop()
     assert observer.two_answerers(served.vip) == []
     assert observer.two_answerers(served.vip, scope="lan") == []
+
+
+@pytest.mark.parametrize("reply_form", [False, True])
+def test_one_late_announcement_of_another_is_caught(served: Scenario, reply_form: bool) -> None:
+    w1, w2 = (node.nics["eth1"] for node in served.nodes)
+    observer = served.lab.observe(served.lan)
+    asker = served.router.arp_asker(served.vip, period_ms=10)
+    wait_for_claims(observer, w1.mac)
+    w2.send(announcement(w2.mac, served.vip, reply_form=reply_form))
+    wait_for_claims(observer, w1.mac, sum(c.kind == "answer" for c in observer.claims()) + 10)
+    asker.stop()
+    observer.stop()
+    announced = [c for c in observer.claims() if (c.kind, c.mac) == ("announce", w2.mac) and c.vip == served.vip]
+    assert {c.port for c in announced} == {"w1-eth1", "w1-eth2", "c1-eth1", "r1-eth1"}
+    # A wide window: a busy machine may hold the asker up for longer than five periods.
+    (overlap,) = observer.two_answerers(served.vip, window_ms=2000)
+    assert (overlap.port, set(overlap.macs)) == ("r1-eth1", {w1.mac, w2.mac})
 
 
 def test_answers_that_nobody_gets_do_not_count(served: Scenario) -> None:
