@@ -81,7 +81,7 @@ def advance(node: Node, vip: VipState) -> None:
     if node.now < node.silent_at(vip) or best is None or node.isolated(vip) or node.stopping_since is not None:
         give_up(node, vip, Reason.LOWER_IN_LIST if best else Reason.NO_HEALTHY_ENDPOINT)
         return
-    if node.now < suspicion.next_at:
+    if node.draining or node.now < suspicion.next_at:
         return
     mine, endpoint = best
     if suspicion.sent:

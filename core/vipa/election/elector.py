@@ -65,7 +65,7 @@ class Elector:
         self._lapse(now)
         self._distrust(now)
         self._take(event)
-        self._settle()
+        self._settle(draining=isinstance(event, BeatReceived | ArpSeen))
         self._deadline = self._soonest()
         return node.out
 
@@ -226,16 +226,19 @@ class Elector:
 
     # --- after the event
 
-    def _settle(self) -> None:
+    def _settle(self, draining: bool) -> None:
+        """``draining``: more frames may wait behind this one, so nothing is concluded from silence until the timer."""
         node = self.node
-        for endpoint in node.health.judge(node.now):
+        node.draining = draining
+        for endpoint in node.health.judge(node.now, only_better=draining):
             node.note(endpoint.reason, f"endpoint {endpoint.interface}", endpoint.address)
             node.urgent = True
             node.dirty.update(node.vips)
-        for endpoint, target in node.health.asks_due(node.now):
-            node.emit(Probe(endpoint.interface, target, endpoint.address))
+        if not draining:
+            for endpoint, target in node.health.asks_due(node.now):
+                node.emit(Probe(endpoint.interface, target, endpoint.address))
         for vip in list(node.vips.values()):
-            if vip.name in node.dirty or self._wake_at(vip) <= node.now:
+            if vip.name in node.dirty or (not draining and self._wake_at(vip) <= node.now):
                 node.dirty.discard(vip.name)
                 node.roles_stale = True
                 self._advance(vip)
@@ -275,7 +278,7 @@ class Elector:
             vip.listen_until = node.now + vip.profile.silence_s
         elif node.fresh_holder(vip) is not None:
             node.transition(vip, State.SPARE, Reason.LOWER_IN_LIST)
-        elif node.now >= vip.listen_until:
+        elif not node.draining and node.now >= vip.listen_until:
             node.transition(vip, State.SPARE, Reason.LISTENING)
             self._spare(vip)
 
@@ -283,7 +286,7 @@ class Elector:
         node = self.node
         if node.isolated(vip):
             node.listen(vip, Reason.ISOLATED)
-        elif node.now >= node.silent_at(vip):
+        elif not node.draining and node.now >= node.silent_at(vip):
             claim.suspect(node, vip)
             if vip.state is State.SUSPECTING:
                 claim.advance(node, vip)

@@ -55,7 +55,7 @@ def advance_yielding(node: Node, vip: VipState) -> None:
         vip.offer = None
         vip.unbind_at = node.now + LINGER_S
         node.transition(vip, State.SPARE, Reason.HANDED_OVER)
-    elif node.now >= max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)):
+    elif not node.draining and node.now >= max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)):
         claim.suspect(node, vip)
 
 

@@ -158,12 +158,13 @@ class Health:
             if e is not endpoint and e.network == endpoint.network and e.kernel is Reason.HEALTHY
         )
 
-    def judge(self, now: float) -> list[LocalEndpoint]:
-        """Re-judge every endpoint; returns those whose reason changed."""
+    def judge(self, now: float, only_better: bool = False) -> list[LocalEndpoint]:
+        """Re-judge every endpoint; returns those whose reason changed. ``only_better``: more frames may be waiting, so
+        silence proves nothing yet."""
         changed: list[LocalEndpoint] = []
         for endpoint in self.endpoints.values():
             reason = self._reason(now, endpoint)
-            if reason is endpoint.reason:
+            if reason is endpoint.reason or (only_better and reason is not Reason.HEALTHY):
                 continue
             if reason is Reason.HEALTHY:
                 endpoint.healthy_since = now

@@ -143,7 +143,9 @@ def _lost_duel(node: Node, vip: VipState) -> bool:
     """Compare with every other Holder heard; the loser revokes first, the winner announces again (rule 7)."""
     for peer in node.peers.values():
         heard = peer.roles.get(vip.id)
-        if heard is None or heard.entry.role is not WireRole.HOLDER or not peer.alive(node.now):
+        if heard is None or heard.entry.role is not WireRole.HOLDER or peer.heard_at <= vip.since:
+            continue  # said before this node became Holder: the very silence that made it claim
+        if not peer.alive(node.now):
             continue
         fit = not peer.isolated and any(s.healthy for s in peer.endpoints.values())
         if _meet(node, vip, Duelist(fit, peer.epoch, heard.entry.rank, peer.node)):
@@ -154,7 +156,7 @@ def _lost_duel(node: Node, vip: VipState) -> bool:
 def relayed(node: Node, vip: VipState, relay: Relay) -> None:
     """Another node tells of a holder that this one does not hear: duel on the news."""
     holder = next((p.node for p in node.peers.values() if p.id == relay.holder), f"{relay.holder:016x}")
-    if relay.holder != node.id:
+    if relay.holder != node.id and node.now - relay.age_s > vip.since:
         _meet(node, vip, Duelist(not relay.isolated, relay.epoch, relay.rank, holder))
 
 
