@@ -3,10 +3,13 @@
 import re
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vipa.resources import API_VERSION, KINDS, read_object, validate
+
+# No deadlines: how long an example takes says nothing on a busy machine.
+patient = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 json_like = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["10.1.1.7", "30s", "eth0"]),
@@ -25,6 +28,7 @@ object_like = st.recursive(
 )
 
 
+@patient
 @given(json_like)
 def test_anything_at_all_is_judged(raw: object) -> None:
     read = read_object(raw)
@@ -32,7 +36,7 @@ def test_anything_at_all_is_judged(raw: object) -> None:
     assert all(str(p) for p in read.problems)
 
 
-@settings(max_examples=500)
+@patient
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     metadata=st.just({"name": "erp"}) | object_like,

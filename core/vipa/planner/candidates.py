@@ -28,7 +28,8 @@ Step = Endpoint | Ranking
 
 
 class Candidates:
-    """Answers for any VIP of one world. ``virtual`` are all virtual addresses: they are nobody's endpoint."""
+    """Answers for any VIP of one world. ``virtual`` are the addresses of its undisputed VIPs: no list entry makes one
+    of them an endpoint (and no declared interface has one, else it would be disputed)."""
 
     def __init__(self, lans: Lans, virtual: Iterable[str]) -> None:
         self._lans = lans
@@ -83,10 +84,10 @@ class Candidates:
         elif self._lans.holds(lan, home) and self._allowed(home, spec):
             yield home.endpoint
 
-    def _allowed(self, home: Home, spec: VirtualIPSpec) -> bool:
+    @staticmethod
+    def _allowed(home: Home, spec: VirtualIPSpec) -> bool:
         return (
             home.node.eligible
-            and home.endpoint.address not in self._virtual
             and spec.node_selector.matches(home.node.labels)
             and (not spec.interfaces or any(fnmatchcase(home.endpoint.interface, glob) for glob in spec.interfaces))
         )

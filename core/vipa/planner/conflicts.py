@@ -1,6 +1,6 @@
 """What two objects can dispute: an address. Decided by age and name alone, so that a newcomer disturbs nobody."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from vipa.plan import Refusal
 from vipa.planner.lans import Lans
@@ -31,11 +31,6 @@ class Addresses:
             for entry in pil.spec.interfaces:
                 if entry.address:
                     self._listed.setdefault(entry.address, []).append(pil)
-
-    @property
-    def virtual(self) -> Mapping[str, str]:
-        """Every virtual address, and the name of the VIP that keeps it."""
-        return self._keeper
 
     def dispute(self, vip: VirtualIP) -> Refusal | None:
         """Why ``vip`` may not have one of its addresses, or None."""

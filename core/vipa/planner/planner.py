@@ -33,13 +33,16 @@ class _Planner:
         self._vips = [v for v in world.vips if not self._refuse_unsound(v)]
         lans = Lans(world)
         self._lans = lans
-        self._addresses = Addresses(self._vips, self._lists.values(), lans)
-        self._candidates = Candidates(lans, self._addresses.virtual)
+        addresses = Addresses(self._vips, self._lists.values(), lans)
+        self._disputes = {v.metadata.name: addresses.dispute(v) for v in self._vips}
+        # Only addresses that are served count as virtual: a refused VIP must not cost another one its endpoint.
+        served = (v for v in self._vips if self._disputes[v.metadata.name] is None)
+        self._candidates = Candidates(lans, (a for v in served for a in v.spec.addresses))
 
     def plan(self) -> Plan:
         vips = []
         for vip in sorted(self._vips, key=lambda v: v.metadata.name):
-            planned = self._addresses.dispute(vip) or self._plan_one(vip)
+            planned = self._disputes[vip.metadata.name] or self._plan_one(vip)
             if isinstance(planned, Refusal):
                 self._refusals.append(planned)
             else:

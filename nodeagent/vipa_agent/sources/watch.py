@@ -5,7 +5,7 @@ folder is watched for names that come, go or are written, and its parent for the
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +78,9 @@ class FolderWatch:
         self._watch = found
 
 
-async def changes(folder: Path, settle_s: float = SETTLE_S, burst_max_s: float = BURST_MAX_S) -> AsyncIterator[None]:
+async def changes(
+    folder: Path, settle_s: float = SETTLE_S, burst_max_s: float = BURST_MAX_S
+) -> AsyncGenerator[None, None]:
     """Yields after each burst of changes, until cancelled or closed. Changes during the consumer's work are not lost.
     Raises OSError when the folder's parent cannot be watched."""
     watch = FolderWatch(folder)

@@ -1,0 +1,78 @@
+"""Every example is planned, and says what its comments promise; the command's exit codes and output."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from vipa_cli.plan import plan_command
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def planned(capsys: pytest.CaptureFixture[str], *files: str) -> dict[str, list[str]]:
+    assert plan_command(files, "json") == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["refusals"] == answer["problems"] == []
+    return {v["name"]: [e["address"] for e in v["succession"]] for v in answer["vips"]}
+
+
+def test_there_is_no_example_without_a_test() -> None:
+    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml"}
+
+
+def test_ibm_i(capsys: pytest.CaptureFixture[str]) -> None:
+    assert planned(capsys, str(EXAMPLES / "ibm-i.yaml")) == {"erp": ["10.1.1.4", "10.1.1.5", "10.1.1.6"]}
+
+
+def test_two_vips(capsys: pytest.CaptureFixture[str]) -> None:
+    assert planned(capsys, str(EXAMPLES / "two-vips.yaml")) == {
+        "web": ["10.1.1.4", "10.1.1.6"],
+        "mail": ["10.1.1.6", "10.1.1.4"],
+    }
+
+
+def test_automatic(capsys: pytest.CaptureFixture[str]) -> None:
+    orders = planned(capsys, str(EXAMPLES / "automatic.yaml"))
+    assert set(orders["files"][:2]) == {"10.1.1.4", "10.1.1.5"}, "the machine with two adapters comes first"
+    assert orders["files"][2:] == ["10.1.1.6"]
+    assert orders["print"] == ["10.1.1.6", "10.1.1.5", "10.1.1.4"]
+
+
+def test_all_examples_are_one_good_folder(capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(planned(capsys, str(EXAMPLES))) == 5
+
+
+def test_the_table_shows_the_order(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plan_command([str(EXAMPLES / "ibm-i.yaml")]) == 0
+    out = capsys.readouterr().out
+    assert out.index("1. 10.1.1.4") < out.index("2. 10.1.1.5") < out.index("3. 10.1.1.6")
+
+
+def test_refusals_are_told_with_file_line_and_reason(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (EXAMPLES / "ibm-i.yaml").read_text()
+    bad = text.replace("10.1.1.7]", "10.1.1.700]").replace("name: ibm-i", "name: ibm-j")
+    lines = bad.splitlines()
+    line = next(i for i, found in enumerate(lines, 1) if "10.1.1.700]" in found)
+    monkeypatch.setattr("sys.stdin", io.StringIO(bad))
+    assert plan_command(["-"]) == 1
+    out = capsys.readouterr().out
+    assert "no virtual IP is accepted" in out
+    assert f"standard input:{line}: spec.addresses[0]: 10.1.1.700: not an IPv4 address" in out
+    assert "[Invalid]" in out
+
+    monkeypatch.setattr("sys.stdin", io.StringIO(text.replace("name: ibm-i", "name: ibm-j")))
+    assert plan_command(["-"]) == 1
+    assert "VirtualIP erp is refused: there is no PreferredInterfaceList ibm-i" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("files", "output", "message"),
+    [([], "table", "no file given"), (["nowhere.yaml"], "table", "nowhere.yaml"), (["-"], "xml", "table or json")],
+)
+def test_usage_errors(capsys: pytest.CaptureFixture[str], files: list[str], output: str, message: str) -> None:
+    assert plan_command(files, output) == 2
+    assert message in capsys.readouterr().err
