@@ -137,12 +137,15 @@ class Host:
 
     def power_off(self) -> None:
         """Pull the plug: cables first, so that no farewell gets out, then everything is gone at once."""
-        for nic in self.nics.values():
-            nic.port.down()
+        ports = [nic.port for nic in self.nics.values()]
+        carried = [port for port in ports if port.is_up]
+        for port in carried:
+            port.down()
         self.namespace.close()
-        for nic in self.nics.values():
-            nic.port.unplug()
-            nic.port.up()
+        for port in ports:
+            port.unplug()
+        for port in carried:  # the port itself is well: it has carrier again after the boot
+            port.up()
 
     def boot(self) -> None:
         """Inverse of :meth:`power_off`: settings, adapters, addresses and routes are back, programs are not."""

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -105,10 +106,9 @@ class Lab:
 
     def close(self) -> None:
         """Remove everything. Safe to repeat."""
-        for host in self.hosts.values():
-            host.close()
-        for switch in self.switches.values():
-            switch.close()
+        with ExitStack() as closing:  # one that cannot be closed must not keep the others
+            for machine in (*self.switches.values(), *self.hosts.values()):
+                closing.callback(machine.close)
         if self._janitor is not None:
             shutil.rmtree(self.work_dir, ignore_errors=True)  # what this leaves, the janitor takes
             if self._janitor.stdin is not None:

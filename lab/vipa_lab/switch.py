@@ -113,6 +113,11 @@ class Port:
         self._is_up = True
         self._is_blocked = False
 
+    @property
+    def is_up(self) -> bool:
+        """False between :meth:`down` and :meth:`up`."""
+        return self._is_up
+
     def down(self) -> None:
         """The NIC loses carrier."""
         self._is_up = False

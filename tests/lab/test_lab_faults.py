@@ -113,8 +113,13 @@ def test_faults_outlive_the_interface_they_hit(lan: Lan) -> None:
     lan.port(lan.b).block()
     lan.b.nics["eth1"].delete()
     lan.b.nics["eth1"].recreate()
+    lan.a.nics["eth1"].port.down()
+    lan.a.power_off()
     lan.c.power_off()
+    lan.a.boot()
     lan.c.boot()
+    assert not lan.a.nics["eth1"].carrier()
+    lan.a.nics["eth1"].port.up()
     deadline = time.monotonic() + 10
     while not reaches(lan.a, "10.1.1.3"):
         assert time.monotonic() < deadline, "a booted machine does not answer"
