@@ -107,8 +107,10 @@ class Lab:
     def close(self) -> None:
         """Remove everything. Safe to repeat."""
         with ExitStack() as closing:  # one that cannot be closed must not keep the others
-            for machine in (*self.switches.values(), *self.hosts.values()):
-                closing.callback(machine.close)
+            for switch in self.switches.values():
+                closing.callback(switch.close)
+            for host in self.hosts.values():
+                closing.callback(host.close)
         if self._janitor is not None:
             shutil.rmtree(self.work_dir, ignore_errors=True)  # what this leaves, the janitor takes
             if self._janitor.stdin is not None:
