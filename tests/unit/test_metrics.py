@@ -13,7 +13,7 @@ from prometheus_client import generate_latest
 
 from vipa.reasons import Reason
 from vipa_agent import scrape
-from vipa_agent.metrics import Metrics, Picture
+from vipa_agent.metrics import SAMPLES_PER_TURN, Metrics, Picture
 from vipa_agent.scrape import ScrapeServer, parse_listen
 
 DEADLINE_S = 10.0
@@ -168,3 +168,11 @@ def test_listen_addresses(text: str, parsed: tuple[str, int]) -> None:
 def test_bad_listen_addresses_name_the_form(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not ADDR:PORT \(like"):
         parse_listen(text)
+
+
+def test_a_large_scrape_gives_the_loop_its_turns(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("vipa_agent.metrics.time.sleep", pauses.append)
+    metrics.show(Picture(conflict={f"vip{n}": False for n in range(2000)}))
+    assert len(samples(metrics)) > 2000
+    assert len(pauses) == 2000 // SAMPLES_PER_TURN
