@@ -204,6 +204,30 @@ def test_raw_announcements_need_the_permit(rig: Rig) -> None:
         rig.announce("eth1")
 
 
+def test_the_kernels_own_questions_never_carry_an_unserved_address(rig: Rig) -> None:
+    """A holder that has just revoked still sends from the virtual IP; asking for a neighbour with it as sender would
+    move the caches of all who hear it."""
+    rig.serve()
+    rig.claim("eth1")
+
+    def asked_by() -> str:
+        """Sender of the question that the node asks for a cold neighbour, when it sends from the virtual IP."""
+        rig.node.flush_neighbours()
+        with rig.call(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as udp:
+            udp.bind((VIP, 0))
+            udp.sendto(b"x", ("10.1.1.100", 9))
+        end_s = time.monotonic() + DEADLINE_S
+        while select.select([rig.socket], [], [], end_s - time.monotonic())[0]:
+            frame = arp.parse(rig.socket.recv(128))
+            if frame and (frame.operation, frame.target_ip) == (arp.REQUEST, "10.1.1.100"):
+                return frame.sender_ip
+        pytest.fail("the node asked nobody")
+
+    assert asked_by() == VIP
+    rig.kernel.revoke((VIP,), "eth1")
+    assert asked_by() == "10.1.1.4"
+
+
 def test_an_untimed_permit_answers_without_renewal(rig: Rig) -> None:
     rig.serve((VIP, VIP2))
     assert rig.claim("eth2", None) is None

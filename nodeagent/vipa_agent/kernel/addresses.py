@@ -6,7 +6,6 @@ IFA_PROTO, which kernels before 5.18 do not keep: there an address counts as our
 """
 
 import errno
-import ipaddress
 import socket
 from collections.abc import Callable, Iterable
 from typing import Final
@@ -24,7 +23,7 @@ from vipa_agent.kernel.rtnl import (
     RTM_NEWADDR,
     VIPA_PROTOCOL,
 )
-from vipa_agent.kernel.sets import address_key
+from vipa_agent.kernel.sets import address_key, address_of
 
 _HOST_PREFIX: Final = 32
 _GONE: Final = (errno.EADDRNOTAVAIL, errno.ENODEV)
@@ -89,7 +88,7 @@ def parse_vip(body: bytes) -> tuple[str, int, int] | None:
     if family != socket.AF_INET or length != _HOST_PREFIX or scope != RT_SCOPE_HOST:
         return None
     found = attributes(body, IFADDR.size)
-    return str(ipaddress.ip_address(found[IFA_LOCAL])), ifindex, found.get(IFA_PROTO, b"\0")[0]
+    return address_of(found[IFA_LOCAL]), ifindex, found.get(IFA_PROTO, b"\0")[0]
 
 
 def _body(address: str, ifindex: int) -> bytes:

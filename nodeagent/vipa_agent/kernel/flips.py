@@ -13,7 +13,7 @@ from vipa_agent.kernel import sets
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.mirror import Change
-from vipa_agent.kernel.nfnl import Batch, Element, Failure, SetRef, Transaction, missing
+from vipa_agent.kernel.nfnl import Batch, Element, Failure, Transaction, missing
 from vipa_agent.kernel.steering import Steering
 
 CLAIM_MS: Final = 100
@@ -51,22 +51,17 @@ class Flips:
         self._gate = gate
         self._mirror = gate.mirror
         self._steering = steering
+        self._until: dict[str, float] = {}
 
     def begin_claim(self, addresses: Sequence[str]) -> bool:
         """Set (or set anew) the claim elements; False when the kernel refused."""
         with self._gate.lock:
             keys = [sets.address_key(address) for address in addresses]
-            elements = [Element(key, timeout_ms=CLAIM_MS) for key in keys]
-            for _ in range(_TRIES):
-                batch = Batch()
-                batch.add(sets.CLAIMS, elements, exclusive=True)
-                if not self._mirror.socket.commit(batch.build()):
-                    return True
-                for key in keys:  # one left over from a claim not carried through: alone, since others may have ended
-                    single = Batch()
-                    single.delete(sets.CLAIMS, [key])
-                    self._mirror.socket.commit(single.build())
-            return False
+            batch = Batch()
+            # One left over from a claim not carried through is added to, not replaced: kernels before 6.13 leave its
+            # end as it was, which is the safe side.
+            batch.add(sets.CLAIMS, [Element(key, timeout_ms=CLAIM_MS) for key in keys])
+            return not self._mirror.socket.commit(batch.build())
 
     def permit(
         self, addresses: Sequence[str], interface: str, permit_s: float | None, lapsed: Callable[[str], None]
@@ -76,9 +71,9 @@ class Flips:
         ``lapsed(interface)`` is called when the permit that other virtual IPs hold there has ended.
         """
         with self._gate.lock:
-            others = self.timed_on(interface, addresses)
-            fresh = not others
-            for _ in range(_TRIES if fresh else 1):
+            others = self._has_others(interface, addresses)
+            fresh = not others and not self._believed_alive(interface)
+            for _ in range(1 if others else _TRIES):
                 change = self._mirror.change()
                 change.batch.delete(sets.CLAIMS, [sets.address_key(address) for address in addresses], tag=_CLAIM)
                 self._elect(change, addresses, interface, timed=permit_s is not None)
@@ -88,6 +83,7 @@ class Flips:
                     until = boottime_s() + permit_s
                 failures = self._mirror.commit(change)
                 if not failures:
+                    self._learn(interface, until)
                     return True, until
                 if not missing(failures, _ALIVE):
                     break
@@ -117,9 +113,10 @@ class Flips:
         with self._gate.lock:
             if not self._elected_on(addresses, old, timed=timed):
                 return False, None
-            staying = self.timed_on(old, addresses)
-            fresh = not self.timed_on(new, addresses)
-            for _ in range(_TRIES if fresh else 1):
+            staying = self._has_others(old, addresses)
+            others = self._has_others(new, addresses)
+            fresh = not others and not self._believed_alive(new)
+            for _ in range(1 if others else _TRIES):
                 change = self._mirror.change()
                 until = None
                 if permit_s is not None:
@@ -131,6 +128,9 @@ class Flips:
                 self._elect(change, addresses, new, timed=timed)
                 failures = self._mirror.commit(change)
                 if not failures:
+                    if timed and not staying:
+                        self._until.pop(old, None)
+                    self._learn(new, until)
                     return True, until
                 if not missing(failures, _ALIVE):
                     break
@@ -155,6 +155,7 @@ class Flips:
     def lapse(self, interface: str) -> None:
         """Un-elect every timed virtual IP of ``interface``: its permit has ended."""
         with self._gate.lock:
+            self._until.pop(interface, None)
             self.revoke(sorted(self.timed_on(interface)), interface)
 
     def unelect_all_but(self, keep: Iterable[str]) -> None:
@@ -169,10 +170,18 @@ class Flips:
     def end_permit(self, interface: str) -> None:
         """Remove the permit of an interface where nothing is to be renewed any more; absent is success."""
         with self._gate.lock:
-            for table in sets.GATE_TABLES:
-                batch = Batch()
-                batch.delete(table.alive, [sets.interface_key(interface)])
-                self._mirror.socket.commit(batch.build())
+            self._until.pop(interface, None)
+            both = Batch()
+            _end(both, interface, tag=_ALIVE)
+            if self._mirror.socket.commit(both.build()):  # gone in one table at least
+                for table in sets.GATE_TABLES:
+                    single = Batch()
+                    single.delete(table.alive, [sets.interface_key(interface)])
+                    self._mirror.socket.commit(single.build())
+
+    def renewed(self, interface: str, until: float) -> None:
+        """The renewal thread extended a permit."""
+        self._until[interface] = until
 
     def held(self) -> tuple[Held, ...]:
         """What the kernel serves for us from before a restart, its permits renewed. The lapsed is un-elected."""
@@ -190,6 +199,7 @@ class Flips:
                 if not permit_s or self._mirror.socket.commit(renewal(interface, permit_s)):
                     self.lapse(interface)
                     continue
+                self._until[interface] = until
                 held += [Held(address, name, permit_s, until) for address, name in timed if name == interface]
             return tuple(sorted(held, key=lambda h: (h.interface, h.address)))
 
@@ -199,7 +209,9 @@ class Flips:
         for table in sets.GATE_TABLES:
             target = table.elected if timed else table.steady
             for ref in (table.elected, table.steady):
-                change.drop(ref, [k for k in self._pairs(ref, addresses) if ref != target or k not in keys])
+                of = self._mirror.pairs(ref).of_address
+                pairs = [pair for address in addresses for pair in of(sets.address_key(address))]
+                change.drop(ref, [pair for pair in pairs if ref != target or pair not in keys])
             change.put(target, keys)
         self._steering.flip(change, addresses, interface)
 
@@ -209,15 +221,24 @@ class Flips:
             for ref in (table.elected, table.steady):
                 change.drop(ref, keys)
 
-    def _pairs(self, ref: SetRef, addresses: Iterable[str]) -> list[bytes]:
-        wanted = {sets.address_key(address) for address in addresses}
-        return [pair for pair in self._mirror.known[ref] if pair[:4] in wanted]
+    def timed_on(self, interface: str) -> set[str]:
+        """Addresses with a timed election on ``interface``."""
+        here = self._mirror.pairs(sets.ARP.elected).of_interface(sets.interface_key(interface))
+        return {sets.pair_of(pair)[0] for pair in here}
 
-    def timed_on(self, interface: str, besides: Iterable[str] = ()) -> set[str]:
-        """Addresses with a timed election on ``interface``, without ``besides``."""
-        name = sets.interface_key(interface)
-        here = {sets.address_of(pair[:4]) for pair in self._mirror.known[sets.ARP.elected] if pair[4:] == name}
-        return here - set(besides)
+    def _has_others(self, interface: str, addresses: Sequence[str]) -> bool:
+        """Whether addresses besides these have a timed election on ``interface``."""
+        elected = self._mirror.pairs(sets.ARP.elected)
+        mine = sum(sets.pair_key(address, interface) in elected for address in set(addresses))
+        return elected.count_of_interface(sets.interface_key(interface)) > mine
+
+    def _believed_alive(self, interface: str) -> bool:
+        """Whether the permit should be there: a wrong guess is found out, but an aborted transaction waits 16 ms."""
+        return self._until.get(interface, 0.0) > boottime_s()
+
+    def _learn(self, interface: str, until: float | None) -> None:
+        if until is not None:
+            self._until[interface] = until
 
     def _elected_on(self, addresses: Sequence[str], interface: str, *, timed: bool) -> bool:
         known = self._mirror.known[sets.ARP.elected if timed else sets.ARP.steady]

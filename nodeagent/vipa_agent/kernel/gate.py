@@ -37,7 +37,8 @@ class Gate:
     def open(self) -> None:
         """Make the tables if they are not there, read what they hold. Raises RulesetRefused, NetlinkRefused."""
         with self.lock:
-            if not self._ready or not self.intact():
+            there = self.intact()  # asked first: without the right to ask, this error is the clearest
+            if not there or not self._ready:
                 self._nft.run(ruleset.gate())
                 self.mirror.load(_MIRRORED)
                 self._ready = True

@@ -68,6 +68,10 @@ class Kernel:
         """Virtual IPs bound on at least one interface."""
         return frozenset(address for address, _ifindex in self._addresses.bound)
 
+    def vips(self) -> set[str]:
+        """Virtual IPs gated now."""
+        return self._gate.vips()
+
     def guard(self, addresses: Iterable[str], own: Sequence[tuple[str, str]]) -> None:
         """Gate exactly these virtual IPs and each own address (with prefix length) to its interface; whole set. What
         is still bound stays gated. Also follows interfaces that came, went or were re-created, and removed tables."""

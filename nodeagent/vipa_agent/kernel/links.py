@@ -37,6 +37,7 @@ from vipa_agent.kernel.rtnl import (
     IFLA_ADDRESS,
     IFLA_EXT_MASK,
     IFLA_IFNAME,
+    RT_SCOPE_HOST,
     RT_TABLE_MAIN,
     RTA_GATEWAY,
     RTA_MULTIPATH,
@@ -125,8 +126,8 @@ class Links:
         left_out = set(vips)
         addresses: dict[int, list[str]] = {}
         for body in self._socket.dump(RTM_GETADDR, IFADDR.pack(socket.AF_INET, 0, 0, 0, 0), "list of addresses"):
-            _family, length, _flags, _scope, ifindex = IFADDR.unpack_from(body)
-            if _is_our_vip(body):
+            _family, length, _flags, scope, ifindex = IFADDR.unpack_from(body)
+            if scope == RT_SCOPE_HOST:  # as virtual IPs are bound: judged by the header, since there are thousands
                 continue
             address = str(ipaddress.ip_address(attributes(body, IFADDR.size)[IFA_LOCAL]))
             if address not in left_out:

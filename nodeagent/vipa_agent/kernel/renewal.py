@@ -120,6 +120,7 @@ class Renewer:
             return
         if not failures:
             kept.next_s = sent_s + kept.renew_s
+            self._flips.renewed(interface, sent_s + kept.permit_s)
             self._renewed(interface, sent_s + kept.permit_s)
         elif any(failure.code == errno.ENOENT for failure in failures):
             del self._kept[interface]

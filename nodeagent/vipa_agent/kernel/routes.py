@@ -113,21 +113,23 @@ class Routes:
         table = TABLE_BASE + nic.slot
         wanted = [_route_body(table, nic.ifindex, network, None) for network in nic.networks]
         wanted += [_route_body(table, nic.ifindex, "0.0.0.0/0", gateway) for gateway in nic.gateways[:1]]
-        kept: set[bytes] = set()
+        there = {_identity(route) for route in self._dump(table)}
         for body in wanted:
-            # Replaced even when it is there: a route dump to find out costs more than the message.
-            flags = NLM_F_CREATE | NLM_F_REPLACE
-            self._socket.request(RTM_NEWROUTE, flags, body, f"adding a route to table {table}", fine=_LINK_NOT_READY)
-            kept.add(_destination(body))
-        self._trim(table, kept)
+            if _identity(body) not in there:  # replacing a route by itself would cost milliseconds
+                flags, what = NLM_F_CREATE | NLM_F_REPLACE, f"adding a route to table {table}"
+                self._socket.request(RTM_NEWROUTE, flags, body, what, fine=_LINK_NOT_READY)
+        self._trim(table, {_identity(body)[0] for body in wanted})
 
     def _trim(self, table: int, kept: set[bytes]) -> None:
         """Remove our routes of a table whose destination is not in ``kept``."""
+        for route in self._dump(table):
+            if RTMSG.unpack_from(route)[5] == VIPA_PROTOCOL and _identity(route)[0] not in kept:
+                self._socket.request(RTM_DELROUTE, 0, route, "removing a route", fine=(errno.ESRCH,))
+
+    def _dump(self, table: int) -> list[bytes]:
         body = RTMSG.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0) + attribute_u32(RTA_TABLE, table)
         # An empty table is no table: ENOENT.
-        for route in self._socket.dump(RTM_GETROUTE, body, f"routes of table {table}", fine=(errno.ENOENT,)):
-            if RTMSG.unpack_from(route)[5] == VIPA_PROTOCOL and _destination(route) not in kept:
-                self._socket.request(RTM_DELROUTE, 0, route, "removing a route", fine=(errno.ESRCH,))
+        return self._socket.dump(RTM_GETROUTE, body, f"routes of table {table}", fine=(errno.ENOENT,))
 
     def _present(self) -> list[_Rule]:
         found: list[_Rule] = []
@@ -189,9 +191,12 @@ def _route_body(table: int, ifindex: int, destination: str, gateway: str | None)
     return b"".join(parts)
 
 
-def _destination(route: bytes) -> bytes:
-    """Prefix length and network of a route message: what tells routes of one table apart."""
-    return bytes((RTMSG.unpack_from(route)[1],)) + attributes(route, RTMSG.size).get(RTA_DST, b"")
+def _identity(route: bytes) -> tuple[bytes, bytes, bytes]:
+    """(destination with prefix length, interface, gateway) of a route message; the first tells routes of one table
+    apart."""
+    found = attributes(route, RTMSG.size)
+    destination = bytes((RTMSG.unpack_from(route)[1],)) + found.get(RTA_DST, b"")
+    return destination, found.get(RTA_OIF, b""), found.get(RTA_GATEWAY, b"")
 
 
 def _u32(payload: bytes | None, default: int = 0) -> int:

@@ -4,7 +4,7 @@ Key layouts, checked against the kernel by tests/lab/test_kernel_gate.py: an IPv
 an interface name 16 bytes padded with NUL, a concatenation each part padded to 4 bytes.
 """
 
-import ipaddress
+import socket
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from vipa_agent.kernel.errors import Unsupported
 from vipa_agent.kernel.nfnl import NFPROTO_ARP, NFPROTO_INET, NFPROTO_NETDEV, SetRef
 
 TABLE: Final = "vipa"
-_IFNAMSIZ: Final = 16
+IFNAMSIZ: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +47,20 @@ SWITCHED_ON: Final = SetRef(NFPROTO_INET, TABLE, "switched_on")
 
 def address_key(address: str) -> bytes:
     """Key of an address (without prefix length). Raises Unsupported for what is not IPv4."""
-    parsed = ipaddress.ip_address(address)
-    if parsed.version != 4:
-        raise Unsupported(f"{address}: this build gates IPv4 addresses only; give the virtual IP an IPv4 address")
-    return parsed.packed
+    try:
+        return socket.inet_pton(socket.AF_INET, address)
+    except OSError:
+        raise Unsupported(
+            f"{address}: this build gates IPv4 addresses only; give the virtual IP an IPv4 address"
+        ) from None
 
 
 def interface_key(interface: str) -> bytes:
     """Key of an interface name. Raises Unsupported when it is too long to be one."""
     raw = interface.encode()
-    if not 0 < len(raw) < _IFNAMSIZ:
-        raise Unsupported(f"interface name {interface!r}: must have 1 to {_IFNAMSIZ - 1} bytes")
-    return raw.ljust(_IFNAMSIZ, b"\0")
+    if not 0 < len(raw) < IFNAMSIZ:
+        raise Unsupported(f"interface name {interface!r}: must have 1 to {IFNAMSIZ - 1} bytes")
+    return raw.ljust(IFNAMSIZ, b"\0")
 
 
 def pair_key(address: str, interface: str) -> bytes:
@@ -68,7 +70,7 @@ def pair_key(address: str, interface: str) -> bytes:
 
 def address_of(key: bytes) -> str:
     """Inverse of :func:`address_key`."""
-    return str(ipaddress.ip_address(key))
+    return socket.inet_ntop(socket.AF_INET, key)
 
 
 def interface_of(key: bytes) -> str:
@@ -78,4 +80,4 @@ def interface_of(key: bytes) -> str:
 
 def pair_of(key: bytes) -> tuple[str, str]:
     """Inverse of :func:`pair_key`: (address, interface)."""
-    return address_of(key[:-_IFNAMSIZ]), interface_of(key[-_IFNAMSIZ:])
+    return address_of(key[:-IFNAMSIZ]), interface_of(key[-IFNAMSIZ:])
