@@ -37,12 +37,12 @@ END_S = 20.0
 def namespaces(pids: list[int] | None = None) -> set[str]:
     """Every network namespace that one of ``pids``, by default any process, is in."""
     found = set()
-    for entry in pids if pids is not None else [int(name) for name in os.listdir("/proc") if name.isdigit()]:
-        for task in Path(f"/proc/{entry}/task").glob("*"):
-            try:
-                found.add(os.readlink(task / "ns" / "net"))
-            except OSError:
-                continue  # ended meanwhile, or another user's
+    for pid in pids if pids is not None else [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+        try:
+            for task in os.listdir(f"/proc/{pid}/task"):
+                found.add(os.readlink(f"/proc/{pid}/task/{task}/ns/net"))
+        except OSError:
+            continue  # ended meanwhile, or another user's
     return found
 
 
