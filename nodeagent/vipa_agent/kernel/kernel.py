@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
 from vipa_agent.kernel.addresses import Addresses
-from vipa_agent.kernel.errors import KernelError, NetlinkRefused
+from vipa_agent.kernel.errors import KernelError, NetlinkRefused, RulesetRefused
 from vipa_agent.kernel.flips import Flips, Held
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.libnftables import Nft
@@ -25,7 +25,7 @@ class Kernel:
     """Gate, addresses, permits and reply steering of one node.
 
     renewed(interface, until) and lapsed(interface) are called from the renewal thread (``lapsed`` also from within
-    ``permit`` and ``move``) and must be thread-safe. Times are CLOCK_BOOTTIME seconds.
+    ``permit`` and ``move``); they must be thread-safe and return at once, since renewals wait for them. Times are CLOCK_BOOTTIME seconds.
     Raises LibraryMissing, RulesetRefused, NetlinkRefused (all KernelError).
     """
 
@@ -79,7 +79,7 @@ class Kernel:
         self._own = tuple(own)
         try:
             self._apply_guard()
-        except KernelError:
+        except (NetlinkRefused, RulesetRefused):
             self._apply_guard()  # an interface went while we were at it: look again, once
 
     def bind(self, addresses: Iterable[str], interfaces: Iterable[str]) -> None:
@@ -196,6 +196,3 @@ class Kernel:
     def _lapse(self, interface: str) -> None:
         self._renewer.forget(interface)
         self._lapsed(interface)
-
-
-__all__ = ["Held", "Kernel", "KernelError", "NetlinkRefused"]
