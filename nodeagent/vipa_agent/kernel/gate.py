@@ -45,7 +45,8 @@ class Gate:
 
     def intact(self) -> bool:
         """Whether both tables are there; ``flush ruleset`` by another program removes the fence."""
-        return all(self._socket.has_table(family, sets.TABLE) for family in (NFPROTO_ARP, NFPROTO_NETDEV))
+        with self.lock:
+            return all(self._socket.has_table(family, sets.TABLE) for family in (NFPROTO_ARP, NFPROTO_NETDEV))
 
     def guard(self, vips: Iterable[str], own: Sequence[tuple[str, str]], devices: Mapping[int, str]) -> None:
         """Gate exactly these virtual IPs, and each own address to its interface.

@@ -25,8 +25,8 @@ class Kernel:
     """Gate, addresses, permits and reply steering of one node.
 
     renewed(interface, until) and lapsed(interface) are called from the renewal thread (``lapsed`` also from within
-    ``permit`` and ``move``); they must be thread-safe and return at once, since renewals wait for them. Times are CLOCK_BOOTTIME seconds.
-    Raises LibraryMissing, RulesetRefused, NetlinkRefused (all KernelError).
+    ``permit`` and ``move``); they must be thread-safe and return at once, since renewals wait for them. Times are
+    CLOCK_BOOTTIME seconds. Raises LibraryMissing, RulesetRefused, NetlinkRefused (all KernelError).
     """
 
     def __init__(
