@@ -16,9 +16,12 @@ fault                     what the NIC and its neighbours see
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
+
+from pyroute2.netlink.exceptions import NetlinkError
 
 from vipa_lab.capture import BRIDGE
 from vipa_lab.cuts import Cuts, Direction, render
@@ -171,9 +174,12 @@ class Port:
             return
 
         def delete(ipr: Any) -> None:  # noqa: ANN401 - pyroute2 is untyped
-            # The far end may have taken both away already, with its namespace.
-            if ipr.link_lookup(ifname=self.name):
+            try:
                 ipr.link("del", index=index)
+            except NetlinkError as error:
+                # The far end may have taken both away already, with its namespace.
+                if error.code != errno.ENODEV:
+                    raise
 
         self.switch.namespace.netlink(delete)
 

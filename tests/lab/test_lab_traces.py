@@ -34,16 +34,16 @@ with Lab() as lab:
 END_S = 20.0
 
 
-def namespaces(pids: list[int] | None = None) -> set[str]:
-    """Every network namespace that one of ``pids``, by default any process, is in."""
+def namespaces(pids: list[int]) -> set[str]:
+    """Every network namespace but ours that a thread of ``pids`` is in."""
     found = set()
-    for pid in pids if pids is not None else [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+    for pid in pids:
         try:
             for task in os.listdir(f"/proc/{pid}/task"):
                 found.add(os.readlink(f"/proc/{pid}/task/{task}/ns/net"))
         except OSError:
-            continue  # ended meanwhile, or another user's
-    return found
+            continue  # ended meanwhile
+    return found - {os.readlink("/proc/self/ns/net")}
 
 
 def processes_with(text: str) -> list[int]:
@@ -88,20 +88,21 @@ def start(how: str, mark: str) -> tuple[subprocess.Popen[str], Path]:
 )
 def test_nothing_is_left(how: str, signal_number: signal.Signals | None) -> None:
     mark = f"lab-mark-{os.getpid()}-{time.monotonic_ns()}"
-    before = namespaces()
-    made: set[str] = set()
     child, work_dir = start(how, mark)
-    if signal_number is not None:
-        assert len(processes_with(mark)) > 10
-        made = namespaces(processes_with(mark)) - before
-        assert len(made) == 5  # w1, w2, c1, r1 and the switch
-        assert work_dir.exists()
-        child.send_signal(signal_number)
-    _, errors = child.communicate(timeout=END_S)
+    try:
+        if signal_number is not None:
+            assert len(processes_with(mark)) > 10
+            assert len(namespaces(processes_with(mark))) == 5  # w1, w2, c1, r1 and the switch
+            assert work_dir.exists()
+            child.send_signal(signal_number)
+        _, errors = child.communicate(timeout=END_S)
+    finally:
+        child.kill()
+        child.communicate()
     assert (child.returncode == 0) == (how == "end"), errors
     deadline = time.monotonic() + END_S
-    # Other tests' labs may come and go meanwhile, so the mark is what tells ours.
-    while processes_with(mark) or work_dir.exists() or made & namespaces():
+    # A namespace without a name lives by the processes in it, so the mark they inherited finds both.
+    while processes_with(mark) or work_dir.exists():
         assert time.monotonic() < deadline, f"left: {processes_with(mark)}, {work_dir}"
         time.sleep(0.01)
 
