@@ -121,10 +121,18 @@ class Node:
         return list(found.values())
 
     def silence_s(self, vip: VipState) -> float:
-        """Silence after which to suspect: at the rate the holder advertises to this node, if that is slower."""
+        """Silence after which to suspect: at the rate the holder advertises to this node, if that is slower. A node
+        that no longer says *Holder* has no say in it."""
         holder = self.peers.get(vip.holder)
-        interval_s = max(vip.profile.interval_s, holder.interval_s if holder else 0.0)
+        holds = holder is not None and holder.role(vip.id) is WireRole.HOLDER
+        interval_s = max(vip.profile.interval_s, holder.interval_s if holder and holds else 0.0)
         return interval_s * vip.profile.miss
+
+    def holder_known(self, vip: VipState) -> bool:
+        """Whether this node or a peer heard lately is Holder."""
+        if vip.state is State.HOLDER:
+            return True
+        return any(p.role(vip.id) is WireRole.HOLDER and p.alive(self.now) for p in self.peers.values())
 
     def holder_heard_at(self, vip: VipState) -> float:
         """Last time any other node was heard two-way as Holder, by itself or by fresh relay; remembers who."""

@@ -43,9 +43,7 @@ def _for_vip(node: "Node", vip: "VipState", peer: "Peer") -> float:
         return _of_spare(node, vip, peer.node, without=node.config.node)
     if theirs is WireRole.HOLDER:
         return _of_spare(node, vip, node.config.node, without=peer.node)
-    if node.now >= node.silent_at(vip):
-        return profile.interval_s
-    return SLOW_S
+    return SLOW_S if node.holder_known(vip) else profile.interval_s
 
 
 def _of_spare(node: "Node", vip: "VipState", spare: str, without: str) -> float:
