@@ -12,7 +12,7 @@ import pytest
 
 # Says its folder and its processes, then waits to be ended in one way or another.
 PROGRAM = """
-import sys, time
+import sys
 from vipa_lab.lab import Lab
 from vipa_lab.scenario import ibm_i_lab
 
@@ -29,7 +29,7 @@ with Lab() as lab:
     if sys.argv[1] == "raise":
         raise RuntimeError("as told")
     if sys.argv[1] == "wait":
-        time.sleep(1000)
+        sys.stdin.read()  # until the test ends, however it ends
 """
 END_S = 20.0
 
@@ -64,6 +64,7 @@ def start(how: str, mark: str) -> tuple[subprocess.Popen[str], Path]:
     """The program, once its lab stands; ``mark`` is inherited by all it starts."""
     child = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, how],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -95,10 +96,10 @@ def test_nothing_is_left(how: str, signal_number: signal.Signals | None) -> None
             assert len(namespaces(processes_with(mark))) == 5  # w1, w2, c1, r1 and the switch
             assert work_dir.exists()
             child.send_signal(signal_number)
-        _, errors = child.communicate(timeout=END_S)
+        child.wait(END_S)
     finally:
         child.kill()
-        child.communicate()
+        _, errors = child.communicate()
     assert (child.returncode == 0) == (how == "end"), errors
     deadline = time.monotonic() + END_S
     # A namespace without a name lives by the processes in it, so the mark they inherited finds both.
