@@ -1,0 +1,263 @@
+"""Rule 5: suspect fast, claim safely."""
+
+import pytest
+
+from unit.fakes.machine import COMMIT_S, Machine
+from unit.fakes.names import VIP, ip, mac_of
+from unit.fakes.net import WIRE_S, Net
+from unit.fakes.puppet import Puppet
+from vipa.election import actions as act
+from vipa.election import events as ev
+from vipa.election.states import State
+from vipa.heartbeat import Relay, WireRole
+from vipa.plan import Policy
+from vipa.reasons import Reason
+from vipa.timing import PROFILES, Timing, claim_delay_s, node_death_s
+
+PROFILE = PROFILES[Timing.DEFAULT]
+
+
+def probes(net: Net, node: str, since: float = 0.0) -> list[float]:
+    """Times of broadcast probes for the VIP."""
+    found = [e for e in net.did(node, act.Probe) if isinstance(e.action, act.Probe) and e.at > since]
+    return [e.at for e in found if isinstance(e.action, act.Probe) and e.action.address == VIP and not e.action.mac]
+
+
+def spare_of(net: Net, timing: Timing = Timing.DEFAULT) -> tuple[Machine, Puppet]:
+    """b, spare of the holder p."""
+    b, p = net.machine("b", 5), net.puppet("p", 4)
+    p.interval_s = PROFILES[timing].interval_s
+    p.permit_left_s = 0.0
+    net.start(net.vip(4, 5, policy=Policy(timing)))
+    p.speak(WireRole.HOLDER)
+    net.run(PROFILES[timing].silence_s * 10)
+    assert b.is_(State.SPARE)
+    return b, p
+
+
+@pytest.mark.parametrize("timing", Timing)
+def test_a_dead_holder_is_followed_within_the_published_time(net: Net, timing: Timing) -> None:
+    b, p = spare_of(net, timing)
+    profile = PROFILES[timing]
+    p.speaks = False
+    died = net.now
+    took = net.until(lambda: net.answerers() == ["b"], 5)
+    assert profile.silence_s - profile.interval_s + claim_delay_s(profile, 1) <= took + 1e-6
+    assert took <= node_death_s(profile) + 2 * COMMIT_S + WIRE_S + 1e-6
+    first, *more = probes(net, "b", died)
+    heard = b.vip().holder_seen_at if b.vip().holder_seen_at > 0 else first - profile.silence_s
+    assert first - heard == pytest.approx(profile.silence_s, abs=1e-3)
+    assert [round(t - first, 6) for t in more] == [round(profile.gap_s * n, 6) for n in range(1, profile.probes)]
+
+
+@pytest.mark.parametrize("healthy_ahead", [0, 1, 2])
+def test_spare_number_r_needs_r_times_the_probes(net: Net, healthy_ahead: int) -> None:
+    net.machine("b", 9)
+    p, spares = net.puppet("p", 4), [net.puppet("q", 5), net.puppet("r", 6)]
+    for n, spare in enumerate(spares):
+        spare.healthy = n < healthy_ahead
+    net.start(net.vip(4, 5, 6, 9))
+    p.speak(WireRole.HOLDER)
+    for spare in spares:
+        spare.speak(WireRole.SPARE)
+    net.run(2)
+    p.speaks = False
+    net.run(1)
+    (begin,) = net.did("b", act.BeginClaim)
+    first = probes(net, "b")[0]
+    assert begin.at - first == pytest.approx(claim_delay_s(PROFILE, 1 + healthy_ahead), abs=1e-6)
+
+
+def test_the_claim_goes_step_by_step(net: Net) -> None:
+    _, p = spare_of(net)
+    p.speaks = False
+    net.run(1)
+    steps = [e.action for e in net.did("b", act.Transition, act.Bind, act.BeginClaim, act.Permit, act.Announce)]
+    names = [s.new if isinstance(s, act.Transition) else type(s).__name__ for s in steps]
+    at = names.index(State.SUSPECTING)
+    assert names[at : at + 7] == [
+        State.SUSPECTING,
+        State.CLAIMING,
+        "Bind",
+        "BeginClaim",
+        "Permit",
+        State.HOLDER,
+        "Announce",
+    ]
+
+
+def test_probes_go_to_everybody_and_to_the_last_holder(net: Net) -> None:
+    _, p = spare_of(net)
+    p.speaks = False
+    net.until(lambda: bool(probes(net, "b")), 1)
+    asked = [e.action for e in net.did("b", act.Probe) if isinstance(e.action, act.Probe) and e.action.address == VIP]
+    assert {(a.sender_address, a.mac) for a in asked} == {(ip(5), ""), (ip(5), mac_of(ip(4)))}
+
+
+def test_an_answered_probe_waits_for_the_permits_advertised_end(net: Net) -> None:
+    _, p = spare_of(net)
+    p.permit_left_s = 0.4
+    net.run(0.1)
+    p.speaks = False  # frozen: its kernel answers on until the permit ends
+    frozen, ends = net.now, net.now + p.permit_left_s
+    net.stations[VIP] = mac_of(p.address)
+
+    def lapse() -> None:
+        del net.stations[VIP]
+
+    net.at(ends, lapse)
+    net.run(1)
+    first, second, *_ = probes(net, "b", frozen)
+    assert first < frozen + PROFILE.silence_s + 0.001
+    # said at most one interval before it froze
+    assert ends - PROFILE.interval_s - 0.001 <= second <= ends + 0.001
+    (begin,) = net.did("b", act.BeginClaim)
+    unanswered = [t for t in probes(net, "b", ends - WIRE_S) if t < begin.at]
+    assert len(unanswered) == PROFILE.probes
+    assert begin.at <= ends + (PROFILE.probes + 1) * PROFILE.gap_s + 0.001
+
+
+def test_the_count_starts_again_at_each_answer(net: Net) -> None:
+    _, p = spare_of(net)
+    p.speaks = False
+    net.stations[VIP] = mac_of(p.address)
+    net.run(2)
+    assert not net.did("b", act.BeginClaim, act.Bind)
+    assert net.machines["b"].vip().reason is Reason.HOLDER_ANSWERS
+    answered_until = net.now
+    del net.stations[VIP]
+    net.run(2)
+    (begin,) = net.did("b", act.BeginClaim)
+    unanswered = [t for t in probes(net, "b", answered_until - WIRE_S) if t < begin.at]
+    assert len(unanswered) == PROFILE.probes
+    assert begin.at - unanswered[0] == pytest.approx(claim_delay_s(PROFILE, 1), abs=1e-6)
+
+
+@pytest.mark.parametrize(("rank", "claims"), [(1, False), (3, True)])
+def test_claiming_of_a_better_rank_resets_the_count(net: Net, rank: int, claims: bool) -> None:
+    net.machine("b", 6)
+    p, q = net.puppet("p", 4), net.puppet("q", 5 if rank == 1 else 9)
+    net.start(net.vip(4, 5, 6, 9))
+    q.interval_s = PROFILE.gap_s
+    p.speak(WireRole.HOLDER)
+    q.speak(WireRole.SPARE)
+    net.run(1)
+    p.speaks = False
+    q.speak(WireRole.CLAIMING)
+    net.run(0.5)
+    assert bool(net.did("b", act.BeginClaim)) is claims
+    q.speaks = False
+    net.run(0.5)
+    assert net.answerers() == ["b"]
+
+
+def test_claiming_is_said_from_the_first_unanswered_probe_on(net: Net) -> None:
+    net.machine("b", 5)
+    p, q = net.puppet("p", 4), net.puppet("q", 6)
+    net.start(net.vip(4, 5, 6))
+    p.speak(WireRole.HOLDER)
+    q.speak(WireRole.SPARE)
+    net.run(1)
+    p.speaks = False
+    net.run(0.5)
+    assert q.roles_heard("b")[-2:] == [WireRole.CLAIMING, WireRole.HOLDER]
+
+
+def test_the_deaf_do_not_claim(net: Net) -> None:
+    spare_of(net)
+    net.cuts.add(("*", ip(5)))
+    net.run(5)
+    assert not net.did("b", act.BeginClaim, act.Bind, act.Permit)
+
+
+def test_hearing_without_being_heard_is_no_contact(net: Net) -> None:
+    b, p = net.machine("b", 5), net.puppet("p", 4)
+    net.stations.clear()
+    p.deaf = True
+    net.start(net.vip(4, 5))
+    p.speak(WireRole.HOLDER)
+    net.run(5)
+    assert not net.did("b", act.BeginClaim)
+    assert b.elector.node.health.endpoints[ip(5)].reason is Reason.ONE_WAY
+
+
+def test_a_spare_that_only_a_deaf_holder_cannot_hear_claims_when_its_permit_ends(net: Net) -> None:
+    spare_of(net)[1].deaf = True  # the holder speaks on but hears nobody; the gateway hears this node
+    net.run(1)
+    assert net.did("b", act.BeginClaim)
+
+
+def test_news_of_the_holder_from_another_node_resets_the_count(net: Net) -> None:
+    b = net.machine("b", 6)
+    p, q = net.puppet("p", 4), net.puppet("q", 5)
+    net.start(net.vip(4, 5, 6))
+    p.speak(WireRole.HOLDER)
+    q.speak(WireRole.SPARE)
+    net.run(1)
+    holder = b.elector.node.peers["p"].id
+    net.cuts.add((p.address, ip(6)))
+    q.relays = (Relay(b.vip().id, holder, 0, 0, False, 0.001),)
+    net.run(1)
+    assert not net.did("b", act.BeginClaim)
+    q.relays = ()
+    net.run(1)
+    assert net.did("b", act.BeginClaim)
+
+
+def test_a_late_node_starts_its_suspicion_over(net: Net) -> None:
+    b, p = spare_of(net)
+    p.speaks = False
+    net.until(lambda: b.is_(State.SUSPECTING), 1)
+    b.frozen = True
+    net.run(0.2)
+    b.thaw()
+    thawed = net.now
+    assert b.is_(State.SPARE)
+    assert b.vip().reason is Reason.LISTENING
+    net.until(lambda: b.is_(State.SUSPECTING), 1)
+    assert net.now - thawed == pytest.approx(PROFILE.silence_s, abs=1e-3)
+
+
+def test_a_claim_that_froze_before_the_permit_comes_to_nothing(net: Net) -> None:
+    b, p = spare_of(net)
+    p.speaks = False
+    net.until(lambda: b.is_(State.CLAIMING), 1)
+    b.frozen = True
+    net.run(1)
+    b.thaw()
+    assert not net.did("b", act.Permit)
+    assert not b.bound
+
+
+def test_an_expired_claim_element_refuses_the_permit(net: Net) -> None:
+    b, p = spare_of(net)
+    p.speaks = False
+    net.until(lambda: bool(net.did("b", act.Permit)), 1)
+    b.claims.clear()
+    net.run(2 * COMMIT_S)
+    assert b.is_(State.LISTENING)
+    assert b.vip().reason is Reason.CLAIM_EXPIRED
+    assert not b.bound
+    assert net.notices("b", Reason.CLAIM_EXPIRED)
+    net.until(lambda: net.answerers() == ["b"], 1)
+
+
+def test_a_holder_heard_between_claim_and_permit_stops_the_claim(net: Net) -> None:
+    b, p = spare_of(net)
+    p.speaks = False
+    net.until(lambda: b.is_(State.CLAIMING), 1)
+    p.say()
+    net.until(lambda: not b.is_(State.CLAIMING), 1)
+    assert b.is_(State.SPARE)
+    assert not net.did("b", act.Permit)
+    assert not b.bound
+
+
+def test_a_kernel_that_refuses_the_claim_element_is_named(net: Net) -> None:
+    b, p = spare_of(net)
+    p.speaks = False
+    net.until(lambda: b.is_(State.CLAIMING), 1)
+    done = b.step(ev.ClaimReady("v", False))
+    assert act.Transition("v", State.CLAIMING, State.SPARE, "", Reason.KERNEL_REFUSED, 0) in done
+    assert act.Unbind("v", (VIP,)) in done
+    assert not any(isinstance(action, act.Permit) for action in done)

@@ -1,0 +1,156 @@
+"""Rules 10 and 11: foreign owners, rivals of our own, and when a holder announces."""
+
+from itertools import pairwise
+
+import pytest
+
+from unit.fakes.machine import COMMIT_S, Machine
+from unit.fakes.names import VIP, ip, mac_of
+from unit.fakes.net import Net
+from vipa.election import actions as act
+from vipa.election import events as ev
+from vipa.election.announcing import OFFSETS_S, PERIOD_S, next_at
+from vipa.election.claim import CONFLICT_BACKOFF_S
+from vipa.election.receiving import DEFEND_S
+from vipa.election.states import State
+from vipa.heartbeat import WireRole
+from vipa.reasons import Reason
+from vipa.timing import PROFILES, Timing
+
+PROFILE = PROFILES[Timing.DEFAULT]
+FOREIGN = "aa:aa:aa:aa:aa:aa"
+
+
+def vip_probes(net: Net, node: str) -> list[float]:
+    found = [e for e in net.did(node, act.Probe) if isinstance(e.action, act.Probe) and e.action.address == VIP]
+    return sorted({e.at for e in found})
+
+
+def announced(net: Net, node: str, since: float = 0.0) -> list[float]:
+    return [e.at for e in net.did(node, act.Announce) if e.at >= since]
+
+
+def claims_vip(machine: Machine, mac: str, kind: ev.ArpKind = ev.ArpKind.REQUEST) -> list[act.Action]:
+    return machine.step(ev.ArpSeen("eth1", kind, mac, VIP, VIP))
+
+
+def holder(net: Net) -> Machine:
+    a, p = net.machine("a", 4), net.puppet("p", 5)
+    net.start(net.vip(4, 5))
+    p.speak()
+    net.run(7)
+    assert a.is_(State.HOLDER)
+    return a
+
+
+def test_the_schedule() -> None:
+    assert [next_at(10.0, n, 0.5) - 10.0 for n in range(4)] == pytest.approx([0, 0.1, 1.1, 5.0])
+    for jitter in (0.0, 1.0):
+        assert 0.94 * PERIOD_S <= next_at(0.0, 4, jitter) - 5.0 <= 1.06 * PERIOD_S
+        assert next_at(0.0, 5, jitter) - next_at(0.0, 4, jitter) == pytest.approx(next_at(0.0, 4, jitter) - 5.0)
+
+
+def test_a_new_holder_announces_by_the_schedule(net: Net) -> None:
+    a, _ = net.machine("a", 4), net.puppet("p", 5)
+    net.start(net.vip(4, 5))
+    net.until(lambda: a.is_(State.HOLDER), 1)
+    began = net.now
+    net.run(135)
+    times = [t - began for t in announced(net, "a")]
+    assert times[:4] == pytest.approx(list(OFFSETS_S), abs=1e-3)
+    assert len(times) == 6
+    assert [b - a for a, b in pairwise(times[3:])] == pytest.approx([PERIOD_S] * 2, rel=0.06)
+
+
+def test_a_foreign_answer_stops_the_claim_and_is_named(net: Net) -> None:
+    net.stations[VIP] = FOREIGN
+    a, _ = net.machine("a", 4), net.puppet("p", 5)
+    net.start(net.vip(4, 5))
+    net.run(5)
+    assert not net.did("a", act.BeginClaim, act.Bind, act.Permit)
+    assert a.is_(State.SPARE)
+    assert a.vip().reason is Reason.CONFLICT
+    (notice,) = net.notices("a", Reason.CONFLICT)
+    assert (notice.subject, notice.detail) == ("v", FOREIGN)
+
+
+def test_a_foreign_owner_is_probed_with_backoff_and_left_when_gone(net: Net) -> None:
+    net.stations[VIP] = FOREIGN
+    a, _ = net.machine("a", 4), net.puppet("p", 5)
+    net.start(net.vip(4, 5))
+    net.run(100)
+    times = vip_probes(net, "a")
+    gaps = [b - a for a, b in pairwise(times)]
+    first, most = CONFLICT_BACKOFF_S
+    assert gaps[:4] == pytest.approx([first * 2**n for n in range(4)], abs=0.1)
+    assert gaps[-1] == pytest.approx(most, abs=0.1)
+    del net.stations[VIP]
+    net.until(lambda: a.is_(State.HOLDER), most + 1)
+
+
+def test_a_holder_defends_once_in_ten_seconds(net: Net) -> None:
+    a = holder(net)
+    began = net.now
+    for _ in range(30):
+        claims_vip(a, FOREIGN)
+        net.run(1)
+    assert a.is_(State.HOLDER)
+    assert a.vip().conflict == FOREIGN
+    assert len(net.notices("a", Reason.CONFLICT)) == 3
+    # each defence starts the schedule of rule 11 anew
+    starts = [t for t in announced(net, "a", began) if round((t - began) % DEFEND_S, 3) == 0]
+    assert len(starts) == 3
+
+
+def test_a_spare_names_a_foreign_announcement_once(net: Net) -> None:
+    b, p = net.machine("b", 5), net.puppet("p", 4)
+    net.start(net.vip(4, 5))
+    p.speak(WireRole.HOLDER)
+    net.run(1)
+    claims_vip(b, FOREIGN)
+    claims_vip(b, FOREIGN)
+    assert len(net.notices("b", Reason.CONFLICT)) == 1
+    assert b.is_(State.SPARE)
+
+
+def test_against_our_own_mac_it_announces_at_most_once_a_gap(net: Net) -> None:
+    a = holder(net)
+    began = net.now
+    for _ in range(10):
+        claims_vip(a, mac_of(ip(5)))
+        net.run(PROFILE.gap_s / 5)
+    assert a.is_(State.HOLDER)
+    assert not net.notices("a", Reason.CONFLICT)
+    assert 2 <= len(announced(net, "a", began)) <= 3
+
+
+@pytest.mark.parametrize(("better", "heard"), [(True, False), (True, True), (False, False)])
+def test_a_better_peer_that_announces_unheard_takes_it(net: Net, better: bool, heard: bool) -> None:
+    b, p = net.machine("b", 5), net.puppet("p", 4 if better else 9)
+    net.start(net.vip(4, 5, 9))
+    p.speak(WireRole.SPARE)
+    net.run(1)
+    assert b.is_(State.HOLDER)
+    p.speaks = heard
+    net.run(2 * PROFILE.silence_s)
+    claims_vip(b, mac_of(p.address))
+    gives_way = better and not heard
+    assert b.is_(State.HOLDER) is not gives_way
+    if gives_way:
+        assert b.vip().reason is Reason.RIVAL_ANNOUNCED
+        assert not b.elected
+        assert not b.bound
+
+
+def test_our_own_announcements_are_not_rivals(net: Net) -> None:
+    a = holder(net)
+    before = len(announced(net, "a"))
+    claims_vip(a, mac_of(ip(4)))
+    net.run(3 * COMMIT_S)
+    assert len(announced(net, "a")) == before
+
+
+def test_an_address_probe_of_rfc_5227_owns_nothing(net: Net) -> None:
+    a = holder(net)
+    a.step(ev.ArpSeen("eth1", ev.ArpKind.REQUEST, FOREIGN, "0.0.0.0", VIP))
+    assert a.vip().conflict == ""
