@@ -61,6 +61,7 @@ class Process:
         self.renewer = Renewer(self)
         self._news: deque[ev.Event | None] = deque()
         self._frames: deque[ev.Event] = deque()
+        self._answers: deque[ev.ClaimReady | ev.Permitted] = deque()
         self._turn: Turn | None = None
         self._held_result: list[bool] = []
         self._wake_at = float("inf")
@@ -268,6 +269,17 @@ class Process:
             yield from self._step(ev.InterfacesChanged(seen))
 
     def _step(self, event: ev.Event) -> Turn:
+        """One input and all that follows, strictly one after the other: every action of a step is done before the
+        next step, so the core never decides on a kernel that lags behind it."""
+        yield from self._once(event)
+        while self._answers:
+            answer = self._answers.popleft()
+            if isinstance(answer, ev.ClaimReady):
+                while self._frames:
+                    yield from self._once(self._frames.popleft())
+            yield from self._once(answer)
+
+    def _once(self, event: ev.Event) -> Turn:
         try:
             actions = self.core.step(self.now, event)
         except Exception as error:  # a defect of the core: the process dies of it, and the run has failed
@@ -357,8 +369,7 @@ class Process:
         self._check(action.vip, action.addresses)
         self.world.trace.note(self.machine.name, "begin claim", action.vip)
         ok = yield self._commit("BeginClaim", effect)
-        yield from self._drain()
-        yield from self._step(ev.ClaimReady(action.vip, ok))
+        self._answers.append(ev.ClaimReady(action.vip, ok))
 
     def _permit(self, action: act.Permit | act.Move) -> Turn:
         started, name = self.now, type(action).__name__
@@ -377,7 +388,7 @@ class Process:
         self._check(action.vip, action.addresses)
         ok = yield self._commit(name, effect)
         until = started + action.permit_s if ok and action.permit_s is not None else None
-        yield from self._step(ev.Permitted(action.vip, interface, ok, until))
+        self._answers.append(ev.Permitted(action.vip, interface, ok, until))
 
     def _change(self, action: act.Bind | act.Unbind | act.Revoke) -> Turn:
         def effect() -> bool:

@@ -254,7 +254,7 @@ class Agent:
             try:
                 self._need_key(planned)
             except ConfigError as error:
-                log.error("new manifests not taken", detail=str(error))
+                log.warning("new manifests not taken", detail=str(error))
                 continue
             if planned != self.elector.node.plan:
                 self.wake(PlanChanged(planned))

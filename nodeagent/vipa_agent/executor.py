@@ -1,5 +1,6 @@
 """Carries out the election's actions on kernel and wire; answers go straight back into the election."""
 
+from collections import deque
 from collections.abc import Callable
 
 import structlog
@@ -36,19 +37,39 @@ class Executor:
         self._guarded = guarded
         self._stopped = stopped
         self._changed = changed
+        self._queue: deque[events.Event] = deque()
+        self._running = False
 
     def step(self, event: events.Event) -> None:
-        """One input into the election, and everything that follows from it."""
-        for action in self._elector.step(boottime_s(), event):
-            try:
-                self._do(action)
-            except KernelError as error:
-                self._failed(action, error)
+        """One input into the election and everything that follows from it, strictly one after the other: every action
+        of a step is done before the next step, so the election never decides on a kernel that lags behind it."""
+        self._queue.append(event)
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._queue:
+                self._one(self._queue.popleft())
+        finally:
+            self._running = False
 
     def drain(self) -> None:
         """Everything that waits on the sockets."""
         for event in self._mux.drain():
             self.step(event)
+
+    def _one(self, event: events.Event) -> None:
+        if isinstance(event, events.ClaimReady):
+            for frame in self._mux.drain():  # the last look at the wire before the permit
+                self._carry_out(self._elector.step(boottime_s(), frame))
+        self._carry_out(self._elector.step(boottime_s(), event))
+
+    def _carry_out(self, wanted: list[actions.Action]) -> None:
+        for action in wanted:
+            try:
+                self._do(action)
+            except KernelError as error:
+                self._failed(action, error)
 
     def _do(self, action: actions.Action) -> None:
         match action:
@@ -65,8 +86,7 @@ class Executor:
             case actions.Bind():
                 self._kernel.bind(action.addresses, action.interfaces)
             case actions.BeginClaim():
-                ok = self._kernel.begin_claim(action.addresses)
-                self.drain()
+                ok = self._kernel.begin_claim(action.addresses, action.timeout_s)
                 self.step(events.ClaimReady(action.vip, ok))
             case actions.Permit():
                 ok, until = self._kernel.permit(action.addresses, action.interface, action.permit_s)

@@ -53,14 +53,14 @@ class Flips:
         self._steering = steering
         self._until: dict[str, float] = {}
 
-    def begin_claim(self, addresses: Sequence[str]) -> bool:
-        """Set (or set anew) the claim elements; False when the kernel refused."""
+    def begin_claim(self, addresses: Sequence[str], timeout_s: float = CLAIM_MS / 1000) -> bool:
+        """Set (or set anew) the claim elements for ``timeout_s``; False when the kernel refused."""
         with self._gate.lock:
             keys = [sets.address_key(address) for address in addresses]
             batch = Batch()
             # One left over from a claim not carried through is added to, not replaced: kernels before 6.13 leave its
             # end as it was, which is the safe side.
-            batch.add(sets.CLAIMS, [Element(key, timeout_ms=CLAIM_MS) for key in keys])
+            batch.add(sets.CLAIMS, [Element(key, timeout_ms=round(timeout_s * 1000)) for key in keys])
             return not self._mirror.socket.commit(batch.build())
 
     def permit(

@@ -11,7 +11,7 @@ from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
 from vipa_agent.kernel.addresses import Addresses
 from vipa_agent.kernel.errors import KernelError, NetlinkRefused, RulesetRefused
-from vipa_agent.kernel.flips import Flips, Held
+from vipa_agent.kernel.flips import CLAIM_MS, Flips, Held
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.links import Links
@@ -113,9 +113,9 @@ class Kernel:
         """Whether the gate's tables are there; if not, ``guard`` makes them again (elections are lost)."""
         return self._gate.intact()
 
-    def begin_claim(self, addresses: Sequence[str]) -> bool:
-        """Set the 100 ms claim elements."""
-        return self._flips.begin_claim(addresses)
+    def begin_claim(self, addresses: Sequence[str], timeout_s: float = CLAIM_MS / 1000) -> bool:
+        """Set the claim elements, which end by themselves after ``timeout_s``."""
+        return self._flips.begin_claim(addresses, timeout_s)
 
     def permit(self, addresses: Sequence[str], interface: str, permit_s: float | None) -> tuple[bool, float | None]:
         """Elect ``interface`` if the claims still stand: (ok, until)."""
