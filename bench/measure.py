@@ -77,10 +77,13 @@ def measure(case: Case, contender: Contender) -> Run:
 
 
 def why_void(seen: ProbeResult) -> str:
-    """A reason when the probe was too late for its own figure to count. Beside an outage only the pacing around it
-    matters; where nothing was lost a late send could have missed a short outage, so all of it does."""
-    disturbed = any(outage.void for outage in seen.outages) if seen.outages else seen.void
-    return f"probe late by {seen.lateness_max_ms:.1f} ms" if disturbed else ""
+    """A reason when the probe was too late for its own figure to count. Beside an outage the pacing around it matters.
+    Where nothing was lost, one late send of thousands changes nothing, but hundreds would hide a short outage."""
+    if seen.outages:
+        worst = max(seen.outages, key=lambda outage: outage.lateness_ms)
+        return f"probe late by {worst.lateness_ms:.1f} ms beside an outage" if worst.void else ""
+    late = seen.lateness_p99_ms > seen.lateness_bound_ms
+    return f"one send in a hundred late by {seen.lateness_p99_ms:.1f} ms" if late else ""
 
 
 def covered_ms(overlaps: Sequence[Overlap]) -> float:

@@ -40,12 +40,14 @@ class Run(msgspec.Struct, frozen=True):
 def append(path: Path, run: Run) -> None:
     """Add one run to the file; folder and file are made when missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as lines:
+    with path.open("ab+") as lines:
+        lines.seek(0)
+        lines.truncate(lines.read().rfind(b"\n") + 1)  # drop what a power cut or a full disk left of a last line
         lines.write(msgspec.json.encode(run) + b"\n")
 
 
 def read(path: Path) -> list[Run]:
-    """All runs so far. A last line that was cut short by a power cut or a full disk is left out."""
+    """All runs so far, without a last line that was cut short."""
     if not path.exists():
         return []
     whole = path.read_bytes().rpartition(b"\n")[0]
