@@ -57,12 +57,17 @@ class Machine:
         return Elector(Config(self.name, incarnation, keys=keys, cluster=CLUSTER, insecure=self.insecure))
 
     def start(self, plan: Plan, adopt: bool = False) -> None:
-        """Start (again) with ``plan``; ``adopt``: report what the kernel still serves."""
+        """Start (again) with ``plan``; ``adopt``: report what the kernel still serves. All else goes first."""
         self.plan = plan
+        held = {a: i for a, i in self.elected.items() if adopt and self.answers(a, i)}
+        if not held:
+            self.bound.clear()
+        self.elected = held
         self.step(ev.PlanChanged(plan))
         self.step(ev.InterfacesChanged(tuple(self.nics.values())))
-        for address, interface in list(self.elected.items()) if adopt else []:
-            self.step(ev.HeldAtStart((address,), interface, self.alive[interface], 0))
+        for address, interface in held.items():
+            until = self.alive[interface]
+            self.step(ev.HeldAtStart((address,), interface, None if until == float("inf") else until, 0))
 
     def restart(self, adopt: bool = True) -> None:
         """The process is killed and a new one begins."""
@@ -87,6 +92,7 @@ class Machine:
         self.spins = (at, self.spins[1] + 1 if self.spins[0] == at else 0)
         assert self.spins[1] < SPIN_STEPS, "the elector's deadline does not move on"
         actions = elector.step(at, event)
+        self.net.watch(self, event, actions)
         for action in actions:
             self.net.log.append(Logged(at, self.name, action))
             self._carry_out(action)

@@ -16,6 +16,7 @@ from vipa.reasons import Reason
 
 WIRE_S = 0.0002
 Passes = Callable[[str, str, ev.Event], bool]
+Watch = Callable[[Machine, ev.Event, list[act.Action]], None]
 
 
 class Net:
@@ -31,6 +32,7 @@ class Net:
         self.stations: dict[str, str] = {ip(254): mac_of(ip(254))}
         self.cuts: set[tuple[str, str]] = set()
         self.passes: Passes = lambda source, target, event: True
+        self.watch: Watch = lambda machine, event, actions: None
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._number = count()
 
