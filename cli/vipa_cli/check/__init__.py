@@ -1,0 +1,1 @@
+"""``vipa check``: the pre-flight of a node."""
