@@ -16,13 +16,13 @@ Fault = Callable[[Scenario, Process], None]
 FREEZE_S: Final = 5.0
 # 30 runs of 3,400 datagrams at 2 ms are the 100,000 of the promise.
 NO_FAULT_S: Final = 6.8
-# After a takeover: long enough to see it undone or doubled.
-AFTER_S: Final = 1.5
+# After a takeover: long enough to see it undone or doubled, and a TCP connection go on (measure.TCP_STALL_S).
+AFTER_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """``fault`` gets the lab and the program on w1, the holder. ``tcp``: keep a connection open and count its breaks.
+    """``fault`` gets the lab and the program on w1, the holder. ``tcp``: keep a connection open and watch it.
     ``track``: see :class:`contenders.Contender`. ``promise``: what vipa's figure is held against; "" for none."""
 
     name: str

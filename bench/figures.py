@@ -11,8 +11,8 @@ from records import Run
 class Row(msgspec.Struct, frozen=True):
     """One case of one contender. ``n`` good runs, ``void`` others; durations in milliseconds over the good ones.
 
-    ``unended``: runs whose outage lasted as long as they were watched, so the figures are at least that. ``resets``:
-    None where no TCP connection was open.
+    ``unended``: runs whose outage lasted as long as they were watched, so the figures are at least that. ``tcp_broke``:
+    runs, None where no TCP connection was open.
     """
 
     case: str
@@ -29,7 +29,7 @@ class Row(msgspec.Struct, frozen=True):
     cold_max_ms: float
     two_median_ms: float
     two_max_ms: float
-    resets: int | None
+    tcp_broke: int | None
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -49,7 +49,7 @@ def row(case: str, contender: str, runs: Sequence[Run]) -> Row | None:
     outages = [run.outage_ms for run in good]
     colds = [run.cold_ms for run in good]
     twos = [run.two_ms for run in good]
-    resets = [run.resets for run in good if run.resets is not None]
+    broken = [run.tcp_broke for run in good if run.tcp_broke is not None]
     return Row(
         case=case,
         contender=contender,
@@ -65,5 +65,5 @@ def row(case: str, contender: str, runs: Sequence[Run]) -> Row | None:
         cold_max_ms=max(colds),
         two_median_ms=quantile(twos, 0.5),
         two_max_ms=max(twos),
-        resets=sum(resets) if resets else None,
+        tcp_broke=sum(broken) if broken else None,
     )

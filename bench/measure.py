@@ -13,7 +13,7 @@ from vipa_lab.errors import LabError
 from vipa_lab.lab import Lab
 from vipa_lab.probe import Probe
 from vipa_lab.process import Process
-from vipa_lab.results import ProbeResult
+from vipa_lab.results import ProbeResult, TcpResult
 from vipa_lab.scenario import Scenario, ibm_i_lab
 from vipa_lab.verdict import Overlap
 
@@ -21,6 +21,8 @@ PROBE_MS: Final = 2.0
 # The cold client's questions: a twentieth of Default's permit, and two answerers show within two questions.
 ASK_MS: Final = 10.0
 TCP_MS: Final = 10.0
+# The kernel sends again after 0.2 s, 0.4 s …: a connection that survives is heard of again within this time.
+TCP_STALL_S: Final = 1.0
 # A contender that does not serve within this time on an idle lab is broken: four times keepalived's slowest start.
 START_S: Final = 20.0
 # The second node's program has to start (0.3 s of Python, 2 s were seen on a busy machine) and hear the holder.
@@ -50,7 +52,7 @@ def measure(case: Case, contender: Contender) -> Run:
         case.fault(scenario, holder)
         time.sleep(case.after_s + (contender.takeover_s if case.after_s else 0.0))
         seen, cold = probe.stop(), asker.stop()
-        resets = session.stop().resets if session else None
+        talk = session.stop() if session else None
         dropped = ""
         try:
             observer.stop()
@@ -66,7 +68,7 @@ def measure(case: Case, contender: Contender) -> Run:
             sent=seen.sent,
             cold_ms=round(cold.longest_outage_ms, 1),
             two_ms=round(covered_ms(observer.two_answerers(scenario.vip)), 1),
-            resets=resets,
+            tcp_broke=broke(talk, seen) if talk else None,
             took_over=seen.segments[-1].node if seen.segments else "",
             lateness_ms=round(seen.lateness_max_ms, 1),
             void=dropped or why_void(seen),
@@ -84,6 +86,14 @@ def why_void(seen: ProbeResult) -> str:
         return f"probe late by {worst.lateness_ms:.1f} ms beside an outage" if worst.void else ""
     late = seen.lateness_p99_ms > seen.lateness_bound_ms
     return f"one send in a hundred late by {seen.lateness_p99_ms:.1f} ms" if late else ""
+
+
+def broke(talk: TcpResult, seen: ProbeResult) -> bool:
+    """Whether the connection was reset, or its last echo is older than the last datagram's by more than a stall: a
+    connection that nobody resets may hang for minutes."""
+    if talk.resets or not talk.segments:
+        return True
+    return bool(seen.segments) and seen.segments[-1].end_s - talk.segments[-1].end_s > TCP_STALL_S
 
 
 def covered_ms(overlaps: Sequence[Overlap]) -> float:

@@ -16,8 +16,9 @@ class Run(msgspec.Struct, frozen=True):
 
     outage_ms: longest stretch without an answer to the client that knows the address (0: nothing lost); ``ended``:
     whether it was over when the run was. lost of sent: its datagrams. cold_ms: longest stretch in which ARP questions
-    stayed unanswered. two_ms: time with two answerers at once. resets: times the TCP connection broke, None where none
-    was open. took_over: who answered last. void: why the figures must not be used; "" for a good run.
+    stayed unanswered. two_ms: time with two answerers at once. tcp_broke: whether the TCP connection was reset or
+    stood still at the end, None where none was open. took_over: who answered last. void: why the figures must not be
+    used; "" for a good run.
     """
 
     case: str
@@ -28,7 +29,7 @@ class Run(msgspec.Struct, frozen=True):
     sent: int
     cold_ms: float
     two_ms: float
-    resets: int | None
+    tcp_broke: bool | None
     took_over: str
     lateness_ms: float
     void: str

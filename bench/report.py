@@ -34,7 +34,7 @@ turns, round by round, so that a noisy hour touches all alike, and the fault fal
 - **cold**: a neighbour that knows nothing asks for the address by ARP every {ask:g} ms: longest time without an answer.
 - **two**: time during which two adapters answered for the address at once, by a capture of every ARP frame at the
   switch, never by sampling.
-- **TCP**: connections that broke, of one long-lived connection per run.
+- **TCP broke**: runs in which a long-lived connection was reset or stood still for good.
 - **void**: runs not counted, because the probe itself was late: beside an outage by more than 3 ms; without one, more
   than one send in a hundred. They are repeated until n good runs are there.
 
@@ -113,8 +113,8 @@ def _line(figures: Row) -> str:
         f"{figures.cold_median_ms:.0f} / {figures.cold_max_ms:.0f}",
         f"{figures.two_median_ms:.0f} / {figures.two_max_ms:.0f}",
     ]
-    if figures.resets is not None:
-        cells.append(f"{figures.resets} in {figures.n}")
+    if figures.tcp_broke is not None:
+        cells.append(f"{figures.tcp_broke} of {figures.n}")
     return "| " + " | ".join(cells) + " |"
 
 
