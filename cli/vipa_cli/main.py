@@ -94,7 +94,7 @@ def check(output: OutputOption = Output.TABLE) -> None:
 
 @app.command()
 def sim(
-    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
     trace: Annotated[int, typer.Option(min=0, help="Lines of timeline when a promise is broken.")] = 60,
 ) -> None:
     """One random world of the simulator, from its seed."""

@@ -26,18 +26,7 @@ _TRIAL_TIMEOUT_S: Final = 30.0
 
 def kernel() -> list[Finding]:
     """Every feature, tried."""
-    done = subprocess.run(
-        [sys.executable, "-m", "vipa_cli.check.trial"],
-        capture_output=True,
-        text=True,
-        timeout=_TRIAL_TIMEOUT_S,
-        check=False,
-    )
-    try:
-        result = json.loads(done.stdout)
-    except ValueError:
-        result = {NOT_TRIED: done.stderr.strip().rpartition("\n")[2] or f"the trial ended with {done.returncode}"}
-    return judge_trials(result, platform.release())
+    return judge_trials(_try_out([sys.executable, "-m", "vipa_cli.check.trial"]), platform.release())
 
 
 def judge_trials(result: Mapping[str, str], release: str) -> list[Finding]:
@@ -49,6 +38,18 @@ def judge_trials(result: Mapping[str, str], release: str) -> list[Finding]:
         fail(name, f"Linux {release}: {said}", _REMEDIES[name]) if said else ok(name, f"works (Linux {release})")
         for name, said in result.items()
     ]
+
+
+def _try_out(argv: list[str]) -> dict[str, str]:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=_TRIAL_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return {NOT_TRIED: str(error)}
+    try:
+        result: dict[str, str] = json.loads(done.stdout)
+    except ValueError:
+        return {NOT_TRIED: done.stderr.strip().rpartition("\n")[2] or f"the trial ended with {done.returncode}"}
+    return result
 
 
 def rights(status: Path = Path("/proc/self/status")) -> Finding:

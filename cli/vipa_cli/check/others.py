@@ -1,5 +1,6 @@
 """Other programs that manage addresses, or use marks."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +36,22 @@ class MarkRule:
 
 
 def commands(proc: Path = Path("/proc")) -> set[str]:
-    """Names of all programs that run."""
+    """Names of the programs in this network namespace, and of those that do not let us see in which they are."""
     found = set()
+    here = os.readlink(proc / "self/ns/net")
     for entry in proc.iterdir():
-        if entry.name.isdigit():
-            try:
-                found.add((entry / "comm").read_text().strip())
-            except OSError:
-                continue  # it ended meanwhile
+        if not entry.name.isdigit():
+            continue
+        try:
+            name = (entry / "comm").read_text().strip()
+        except OSError:
+            continue  # it ended meanwhile
+        try:
+            is_elsewhere = os.readlink(entry / "ns/net") != here
+        except OSError:
+            is_elsewhere = False  # another user's
+        if not is_elsewhere:
+            found.add(name)
     return found
 
 

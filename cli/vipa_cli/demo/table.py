@@ -70,7 +70,7 @@ def remarks(rows: Sequence[Row]) -> list[str]:
     if again:
         said.append(f"played again, for the probe had been late: {', '.join(again)}")
     if any(row.verdict is Verdict.SLOW for row in last):
-        said.append("≈ kept, but slower than the figure in this one run; 'make bench-failover' measures many")
+        said.append("≈ slower than the figure in this one run; 'make bench-failover' plays many")
     return said
 
 
