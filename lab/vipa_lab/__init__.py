@@ -8,8 +8,8 @@ Start with :class:`vipa_lab.lab.Lab` and :func:`vipa_lab.scenario.ibm_i_lab`::
         w1.start_agent(manifests)
         probe = scenario.client.udp_probe(scenario.vip)
         observer = lab.observe(scenario.lan)
-        w1.nics["eth1"].port.down()              # faults: vipa_lab.switch, vipa_lab.host, vipa_lab.process, vipa_lab.nic
-        print(probe.stop().outages)              # figures: vipa_lab.results
+        w1.nics["eth1"].port.down()  # faults: vipa_lab.switch, .nic, .host, .process
+        print(probe.stop().outages)  # figures: vipa_lab.results
         print(observer.two_answerers(scenario.vip))  # the verdict: vipa_lab.verdict
 
 It needs root or user namespaces, and touches nothing of the host's network.
