@@ -388,7 +388,7 @@ class Process:
         self._check(action.vip, action.addresses)
         ok = yield self._commit(name, effect)
         until = started + action.permit_s if ok and action.permit_s is not None else None
-        self._answers.append(ev.Permitted(action.vip, interface, ok, until))
+        self._answers.appendleft(ev.Permitted(action.vip, interface, ok, until))
 
     def _change(self, action: act.Bind | act.Unbind | act.Revoke) -> Turn:
         def effect() -> bool:

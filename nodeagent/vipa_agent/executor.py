@@ -9,7 +9,8 @@ from vipa.election import actions, events
 from vipa.election.elector import Elector
 from vipa.reasons import Reason
 from vipa_agent.kernel.clock import boottime_s
-from vipa_agent.kernel.kernel import Kernel, KernelError
+from vipa_agent.kernel.errors import KernelError
+from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.metrics import Metrics
 from vipa_agent.wire.mux import Mux
 
@@ -82,7 +83,7 @@ class Executor:
                     self._metrics.announcements(action.interface, result, count)
             case actions.Move():
                 ok, until = self._kernel.move(action.addresses, action.old, action.new, action.permit_s)
-                self.step(events.Permitted(action.vip, action.new, ok, until))
+                self._queue.appendleft(events.Permitted(action.vip, action.new, ok, until))
             case actions.Bind():
                 self._kernel.bind(action.addresses, action.interfaces)
             case actions.BeginClaim():
@@ -90,7 +91,7 @@ class Executor:
                 self.step(events.ClaimReady(action.vip, ok))
             case actions.Permit():
                 ok, until = self._kernel.permit(action.addresses, action.interface, action.permit_s)
-                self.step(events.Permitted(action.vip, action.interface, ok, until))
+                self._queue.appendleft(events.Permitted(action.vip, action.interface, ok, until))
             case actions.Revoke():
                 self._kernel.revoke(action.addresses, action.interface)
             case actions.Unbind():

@@ -204,4 +204,5 @@ def ready(node: Node, vip: VipState, ok: bool) -> None:
         give_up(node, vip, Reason.LOWER_IN_LIST if ok else Reason.KERNEL_REFUSED)
         return
     interface = best[1].interface
+    vip.permitting = True
     node.emit(Permit(vip.name, vip.plan.addresses, interface, node.permit_s(vip, interface)))

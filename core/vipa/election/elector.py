@@ -60,8 +60,11 @@ class Elector:
         node = self.node
         node.now = now
         node.out = []
+        # what the kernel did comes first, whatever the loop believes of itself
         if isinstance(event, PermitRenewed):
             self._renewed(event)
+        elif isinstance(event, Permitted):
+            self._with_vip(event.vip, lambda vip: holding.permitted(node, vip, event))
         self._lapse(now)
         self._distrust(now)
         self._take(event)
@@ -76,7 +79,6 @@ class Elector:
     # --- before the event
 
     def _renewed(self, event: PermitRenewed) -> None:
-        # first of all: the kernel did extend it, whatever the loop believed while it was late
         permits = self.node.permits
         if event.interface in permits:
             permits[event.interface] = max(permits[event.interface], event.until)
@@ -102,6 +104,8 @@ class Elector:
             return
         node.health.distrust(now)
         for vip in node.vips.values():
+            if vip.permitting:
+                continue  # the kernel decides this one: its claim element ends by itself
             if vip.state in (State.SUSPECTING, State.CLAIMING, State.RECEIVING):
                 vip.offer = None
                 claim.give_up(node, vip, Reason.LISTENING)
@@ -117,14 +121,12 @@ class Elector:
                 self.receiver.beat(event)
             case ArpSeen():
                 self.receiver.arp(event)
-            case TimerFired() | PermitRenewed():
+            case TimerFired() | PermitRenewed() | Permitted():
                 pass
             case PermitLapsed():
                 self._lapsed(event.interface)
             case ClaimReady():
                 self._with_vip(event.vip, lambda vip: claim.ready(node, vip, event.ok))
-            case Permitted():
-                self._with_vip(event.vip, lambda vip: holding.permitted(node, vip, event))
             case PlanChanged():
                 self._plan(event.plan)
             case InterfacesChanged():

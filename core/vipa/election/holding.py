@@ -15,6 +15,7 @@ from vipa.reasons import Reason
 
 def permitted(node: Node, vip: VipState, event: Permitted) -> None:
     """The kernel's answer to ``Permit`` or ``Move``."""
+    vip.permitting = False
     if not event.ok:
         node.note(Reason.CLAIM_EXPIRED, vip.name, event.interface)
         node.listen(vip, Reason.CLAIM_EXPIRED if vip.state is State.CLAIMING else Reason.PERMIT_LAPSED)

@@ -186,7 +186,7 @@ class Receiver:
             self.node.dirty.add(vip.name)
         elif entry.role is WireRole.CLAIMING:
             claim.overtaken(self.node, vip, entry.rank, entry.role)
-            if vip.state is State.HOLDER:
+            if vip.state is State.HOLDER or self.node.fresh_holder(vip, but=peer) is not None:
                 self.node.urgent = True
 
     def _relay(self, relay: Relay) -> None:

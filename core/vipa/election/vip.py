@@ -55,6 +55,8 @@ class VipState:
     holder: str = ""
     holder_seen_at: float = NEVER
     relayed_by: str = ""
+    permitting: bool = False
+    """``Permit`` was asked for and ``Permitted`` not heard yet."""
     bound: bool = False
     unbind_at: float = NEVER
     suspicion: Suspicion | None = None
