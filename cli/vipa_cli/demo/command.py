@@ -53,7 +53,9 @@ def demo_command(*, figure: int = 3, as_json: bool = False, plain: bool = False,
     if director is None:
         return code
     story = director.story
-    code = code or exit_code(story.rows)
+    judged = exit_code(story.rows)
+    if code != exits.INTERRUPTED:
+        code = judged if judged == exits.NOT_GOOD else code or judged
     _print(console, story, time.monotonic() - began_s, code, as_json=as_json)
     if timeline is not None:
         timeline.write_text(draw(story))

@@ -5,7 +5,7 @@ from html import escape
 from typing import Final
 
 from vipa_cli.demo.acts import FIRST, SECOND, THIRD, VIP
-from vipa_cli.demo.director import Story
+from vipa_cli.demo.director import Mark, Story
 from vipa_cli.demo.judge import Verdict
 from vipa_cli.demo.table import final_rows
 
@@ -21,6 +21,7 @@ _LANE: Final = 34
 _BAR: Final = 18
 _LOSS_MIN: Final = 2.0  # an outage of some milliseconds is far narrower than a pixel, and still to be seen
 _SECONDS_PER_GRID_LINE: Final = 10
+_TOGETHER: Final = 0.012  # share of the width that one slanted line of words takes
 
 
 def draw(story: Story) -> str:
@@ -53,7 +54,7 @@ def draw(story: Story) -> str:
         width = max(_LOSS_MIN, x(loss.until_s) - x(loss.at_s))
         title = f"{loss.text}: {1000 * (loss.until_s - loss.at_s):.0f} ms, {loss.lost} lost"
         parts.append(_rect(x(loss.at_s), y, width, "#c62828", title))
-    for mark in story.faults:
+    for mark in grouped(story.faults, _TOGETHER * seconds):
         at = x(mark.at_s)
         parts.append(f'<line x1="{at:.1f}" y1="{lanes_top - 6}" x2="{at:.1f}" y2="{bottom}" stroke="#b71c1c"/>')
         parts.append(
@@ -62,6 +63,17 @@ def draw(story: Story) -> str:
         )
     parts.append("</svg>")
     return "\n".join(parts) + "\n"
+
+
+def grouped(marks: Iterable[Mark], within_s: float) -> list[Mark]:
+    """Marks less than ``within_s`` after the one before as one, so that their words do not lie on each other."""
+    found: list[Mark] = []
+    for mark in marks:
+        if found and mark.at_s - found[-1].at_s < within_s:
+            found[-1] = Mark(found[-1].at_s, f"{found[-1].text}, {mark.text}")
+        else:
+            found.append(mark)
+    return found
 
 
 def _grid(story: Story, seconds: float, top: float, bottom: float, x: Callable[[float], float]) -> Iterable[str]:
