@@ -51,11 +51,12 @@ def test_a_hole_of_5_ms_is_caught(served: Scenario) -> None:
     # A probe that was held up for the whole hole has missed it, and says so.
     assert result.outages or result.void
     for outage in result.outages:
-        assert outage.start_s >= hole_s[0] - 0.01
+        # Loosely in time: a reply that a busy server owes from before the hole is lost in it too.
+        assert outage.start_s <= hole_s[1]
+        assert outage.end_s is not None
+        assert outage.end_s >= hole_s[0]
         assert outage.lost >= 1
         assert (outage.before, outage.after) == ("w1", "w1")
-        assert outage.end_s is not None
-        assert outage.end_s <= hole_s[1] + outage.lateness_ms / 1000 + 0.05
 
 
 def test_a_takeover_shows_who_answered_before_and_after(served: Scenario) -> None:
