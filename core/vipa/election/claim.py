@@ -155,12 +155,17 @@ def _conflict(node: Node, vip: VipState, mac: str) -> None:
 
 
 def overtaken(node: Node, vip: VipState, peer_rank: int, role: WireRole) -> None:
-    """*Claiming* or *Holder* was heard: a better rank resets the count."""
+    """*Claiming* or *Holder* was heard: a better rank resets the count. So does any rank whose claim element is set:
+    its permit may come a whole element later, when the kernel is slow to commit."""
     best = node.best_local(vip)
-    if vip.suspicion is not None and best is not None and (role is WireRole.HOLDER or peer_rank < best[0]):
+    if vip.suspicion is None or best is None:
+        return
+    permitting = role is WireRole.PERMITTING and vip.state is State.SUSPECTING
+    if permitting or role is WireRole.HOLDER or peer_rank < best[0]:
         vip.suspicion.unanswered = 0
         vip.suspicion.sent = 0
-        vip.suspicion.next_at = node.now + vip.profile.gap_s
+        wait_s = claim_element_s(vip) if permitting else 0.0
+        vip.suspicion.next_at = node.now + wait_s + vip.profile.gap_s
 
 
 def give_up(node: Node, vip: VipState, reason: Reason) -> None:

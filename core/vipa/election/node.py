@@ -164,7 +164,7 @@ class Node:
             case State.YIELDING:
                 return WireRole.YIELDING
             case State.CLAIMING:
-                return WireRole.CLAIMING
+                return WireRole.PERMITTING
             case State.SUSPECTING if vip.suspicion and vip.suspicion.unanswered:
                 return WireRole.CLAIMING
         return WireRole.SPARE if self.best_local(vip) else WireRole.EXCLUDED

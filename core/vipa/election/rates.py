@@ -20,7 +20,7 @@ SPARES_FULL: Final = 4
 UNHEARD_S: Final = 3.0
 """A peer silent for this long is probably gone for longer; it wakes us with its own full rate when it returns."""
 
-_UNSETTLED_ROLES: Final = frozenset({WireRole.CLAIMING, WireRole.YIELDING})
+_UNSETTLED_ROLES: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.YIELDING})
 
 
 def interval_s(node: "Node", peer: "Peer") -> float:

@@ -184,7 +184,7 @@ class Receiver:
         if entry.role is WireRole.HOLDER and two_way:
             claim.overtaken(self.node, vip, entry.rank, entry.role)
             self.node.dirty.add(vip.name)
-        elif entry.role is WireRole.CLAIMING:
+        elif entry.role in (WireRole.CLAIMING, WireRole.PERMITTING):
             claim.overtaken(self.node, vip, entry.rank, entry.role)
             if vip.state is State.HOLDER or self.node.fresh_holder(vip, but=peer) is not None:
                 self.node.urgent = True

@@ -27,6 +27,10 @@ PATHS_MAX: Final = 20
 """Path echoes per heartbeat: 20 × 14 bytes, four peers with five paths each."""
 
 
+_TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
+"""Roles whose bearer must know of a holder it may not hear."""
+
+
 class Sender:
     """Schedules and builds heartbeats for a Node."""
 
@@ -160,7 +164,7 @@ class Sender:
         for peer in peers:
             for heard in peer.roles.values():
                 vip = node.by_id.get(heard.entry.vip)
-                if vip is None or heard.entry.role not in (WireRole.CLAIMING, WireRole.HOLDER):
+                if vip is None or heard.entry.role not in _TOLD:
                     continue
                 holder = node.fresh_holder(vip, but=peer)
                 if holder is not None:

@@ -6,13 +6,15 @@ from typing import NamedTuple
 
 
 class WireRole(IntEnum):
-    """Role of the sender for one VIP. Only ``HOLDER`` keeps spares quiet; ``YIELDING`` said *go*."""
+    """Role of the sender for one VIP. Only ``HOLDER`` keeps spares quiet; ``CLAIMING`` probes without answers so far;
+    ``PERMITTING`` has set its claim element; ``YIELDING`` said *go*."""
 
     SPARE = 1
     CLAIMING = 2
     HOLDER = 3
     YIELDING = 4
     EXCLUDED = 5
+    PERMITTING = 6
 
 
 class HandoverStep(IntEnum):
