@@ -1,0 +1,125 @@
+"""Machines and agents that die, freeze, come back, and start at the same time."""
+
+import time
+
+from vipa.timing import PROFILES, Timing, claim_delay_s
+from vipa_lab.cluster import WAIT_S, Cluster
+from vipa_lab.lab import Lab
+
+CALM = PROFILES[Timing.CALM]
+# What a busy machine adds to a figure; measured figures are the business of make bench-failover.
+SLACK_S = 5.0
+
+
+def test_a_machine_loses_power_and_boots(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        off_s = time.monotonic()
+        cluster.power_off("w1")
+        taken_s = cluster.wait_serves("w2/eth1")
+        assert taken_s - off_s < CALM.silence_s + CALM.interval_s + claim_delay_s(CALM, 1) + SLACK_S
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        cluster.boot("w1")
+        cluster.start("w1")
+        cluster.wait_serves("w1/eth1")
+        cluster.wait_answered(probe)
+        result = probe.stop()
+        assert result.lost == 0, f"the way back is planned: {result.outages}"
+        assert [segment.node for segment in result.segments][-1] == "w1"
+
+
+def test_a_spare_loses_power_and_nobody_notices(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        term = cluster.erp("w1")["term"]
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        cluster.power_off("w2")
+        cluster.wait(lambda: not cluster.status("w1")["peers"][0]["alive"], "w1 misses w2")
+        cluster.hold("w1/eth1", CALM.silence_s + CALM.permit_s)
+        assert probe.stop().lost == 0
+        assert cluster.erp("w1")["term"] == term
+
+
+def test_an_agent_is_killed_and_stays_dead(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        killed_s = time.monotonic()
+        cluster.agents["w1"].kill()
+        taken_s = cluster.wait_serves("w2/eth1")
+        assert taken_s - killed_s < CALM.permit_s + claim_delay_s(CALM, 1) + SLACK_S
+        cluster.wait(lambda: (live := probe.live()) is not None and live.node == "w2", "the cached client moved")
+        result = probe.stop()
+        assert result.lost <= 5, f"the dead agent's kernel serves who knows its MAC: {result.outages}"
+
+
+def test_an_agent_is_killed_and_back_within_its_permit(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        for _ in range(10):
+            before = cluster.erp("w1")["term"], len(cluster.transitions("w2"))
+            probe = cluster.client.udp_probe(cluster.vip)
+            cluster.wait_answered(probe)
+            old, go = cluster.agents["w1"], cluster.start_warm("w1")
+            killed_s = time.monotonic()
+            old.kill()
+            go.touch()
+            cluster.agents["w1"].wait_output("started", WAIT_S)
+            # A permit has at least this long to live when its agent dies; a slower start proves nothing here.
+            if time.monotonic() - killed_s < CALM.permit_s - CALM.renew_s - CALM.interval_s:
+                break
+            cluster.wait_serves("w1/eth1")
+        else:
+            raise AssertionError("this machine is too busy to start an agent within a permit")
+        cluster.wait_serves("w1/eth1")
+        assert cluster.erp("w1")["reason"] == "Adopted"
+        cluster.hold("w1/eth1", CALM.permit_s + CALM.silence_s)
+        assert (cluster.erp("w1")["term"], len(cluster.transitions("w2"))) == before
+        assert probe.stop().lost == 0
+
+
+def test_an_agent_is_frozen_for_five_seconds_and_thawed(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        cluster.freeze("w1")
+        frozen_s = time.monotonic()
+        cluster.wait_serves("w2/eth1")
+        cluster.wait(lambda: time.monotonic() - frozen_s >= 5.0, "five seconds")
+        cluster.thaw("w1")
+        cluster.wait_serves("w1/eth1")  # by a planned move: failback is immediate
+        lines = cluster.transitions("w1")
+        (lapsed,) = [at for at, line in enumerate(lines) if "reason=PermitLapsed" in line]
+        assert "reason=HandedOver" in lines[-1], lines[lapsed:]
+        cluster.wait_answered(probe)
+        assert probe.stop().lost <= 5
+
+
+def test_the_spare_is_frozen_and_thawed_and_nothing_moves(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        term = cluster.erp("w1")["term"]
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        cluster.freeze("w2")
+        cluster.hold("w1/eth1", 2.0)
+        cluster.thaw("w2")
+        cluster.hold("w1/eth1", 1.0)
+        cluster.wait_serves("w1/eth1")
+        assert probe.stop().lost == 0
+        assert cluster.erp("w1")["term"] == term
+
+
+def test_both_agents_start_at_the_same_time(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        for _ in range(2):
+            cluster.start("w1", "w2")
+            cluster.wait_serves("w1/eth1")
+            cluster.hold("w1/eth1", CALM.silence_s)
+            for agent in cluster.agents.values():
+                agent.kill()
+            cluster.wait(lambda: not cluster.answerer(), "the permit has ended")
