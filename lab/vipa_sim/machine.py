@@ -76,6 +76,11 @@ class Machine:
         self.world.trace.note(self.name, "POWER OFF")
         self.world.judge.look("link")
 
+    @property
+    def alert(self) -> bool:
+        """An agent runs here and is not frozen."""
+        return self.process is not None and not self.process.frozen
+
     def start_agent(self) -> None:
         """Start the agent; nothing happens when the node is off or an agent already runs."""
         if not self.powered or self.process is not None:
