@@ -41,11 +41,12 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Only the result, for programs.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")] = False,
     timeline: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Write a picture of it all.")] = None,
+    logs: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every program's log there.")] = None,
 ) -> None:
     """Watch one address outlive its adapters and machines."""
     from vipa_cli.demo.command import demo_command
 
-    raise typer.Exit(demo_command(figure=figure, as_json=as_json, plain=plain, timeline=timeline))
+    raise typer.Exit(demo_command(figure=figure, as_json=as_json, plain=plain, timeline=timeline, logs=logs))
 
 
 @app.command()

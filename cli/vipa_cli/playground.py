@@ -62,7 +62,7 @@ class Playground:
         self.lab = lab
         self.scenario: Scenario = ibm_i_lab(lab)
         self.manifests = lab.work_dir / "manifests"
-        self.manifests.mkdir()
+        self.manifests.mkdir(exist_ok=True)
         self.manifest_file = self.manifests / "ibm-i.yaml"
         self.manifest_file.write_text(manifest(self.scenario, failback))
         self._agents: dict[str, Process] = {}

@@ -23,8 +23,18 @@ from vipa_lab.errors import LabError
 from vipa_lab.lab import Lab
 
 
-def demo_command(*, figure: int = 3, as_json: bool = False, plain: bool = False, timeline: Path | None = None) -> int:
-    """Play the story. 0: all promises kept; 1: one broken; 2: usage; 3: it cannot run or judge here; 130: Ctrl-C."""
+def demo_command(
+    *,
+    figure: int = 3,
+    as_json: bool = False,
+    plain: bool = False,
+    timeline: Path | None = None,
+    logs: Path | None = None,
+) -> int:
+    """Play the story; ``logs`` is a folder to keep all programs' output in.
+
+    0: all promises kept; 1: one broken; 2: usage; 3: it cannot run or judge here; 130: Ctrl-C.
+    """
     if figure == 1:
         return _say(exits.USAGE, "figure 1 (remote clients behind a load balancer) is not supported yet; use 2 or 3")
     if figure not in (2, 3):
@@ -37,7 +47,7 @@ def demo_command(*, figure: int = 3, as_json: bool = False, plain: bool = False,
     director, code = None, exits.GOOD
     began_s = time.monotonic()
     try:
-        with Lab() as lab:  # before any thread of the screen: becoming root in a user namespace needs one thread
+        with Lab(logs) as lab:  # before any thread of the screen: becoming root in a user namespace needs one thread
             playground = Playground(lab)
             with view if isinstance(view, Screen) else nullcontext():
                 director = Director(playground, view)
