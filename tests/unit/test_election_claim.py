@@ -133,6 +133,22 @@ def test_the_count_starts_again_at_each_answer(net: Net) -> None:
     assert begin.at - unanswered[0] == pytest.approx(claim_delay_s(PROFILE, 1), abs=1e-6)
 
 
+def test_every_second_probe_answered_is_never_enough(net: Net) -> None:
+    _, p = spare_of(net)
+    p.speaks = False
+    net.stations[VIP] = mac_of(p.address)
+    lost = [0]
+
+    def passes(source: str, target: str, event: ev.Event) -> bool:
+        lost[0] += source == VIP
+        return source != VIP or lost[0] % 4 < 2  # each probe is asked twice: broadcast and unicast
+
+    net.passes = passes
+    net.run(3)
+    assert lost[0] > 20
+    assert not net.did("b", act.BeginClaim)
+
+
 @pytest.mark.parametrize(("rank", "claims"), [(1, False), (3, True)])
 def test_claiming_of_a_better_rank_resets_the_count(net: Net, rank: int, claims: bool) -> None:
     net.machine("b", 6)
@@ -160,7 +176,9 @@ def test_claiming_is_said_from_the_first_unanswered_probe_on(net: Net) -> None:
     net.run(1)
     p.speaks = False
     net.run(0.5)
-    assert q.roles_heard("b")[-2:] == [WireRole.CLAIMING, WireRole.HOLDER]
+    roles = q.roles_heard("b")
+    assert roles[-1] is WireRole.HOLDER
+    assert roles[roles.index(WireRole.CLAIMING) - 1] is WireRole.SPARE
 
 
 def test_the_deaf_do_not_claim(net: Net) -> None:
@@ -168,6 +186,21 @@ def test_the_deaf_do_not_claim(net: Net) -> None:
     net.cuts.add(("*", ip(5)))
     net.run(5)
     assert not net.did("b", act.BeginClaim, act.Bind, act.Permit)
+
+
+def test_contact_older_than_the_suspicion_does_not_count(net: Net) -> None:
+    b, p = spare_of(net)
+    p.speaks = False
+    net.until(lambda: b.is_(State.SUSPECTING), 1)
+    # deaf from here on, a whole silence before it can know that it is isolated
+    net.cuts.add(("*", ip(5)))
+    contact = b.elector.node.health.endpoints[ip(5)].contact_at
+    net.run(PROFILE.silence_s - (net.now - contact) - 0.001)
+    assert b.is_(State.SUSPECTING)
+    assert len(probes(net, "b")) > PROFILE.probes
+    assert b.vip().reason is Reason.NO_CONTACT
+    net.run(1)
+    assert not net.did("b", act.BeginClaim)
 
 
 def test_hearing_without_being_heard_is_no_contact(net: Net) -> None:

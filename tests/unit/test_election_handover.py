@@ -7,7 +7,7 @@ from unit.fakes.net import Net
 from unit.fakes.puppet import Puppet
 from vipa.election import actions as act
 from vipa.election import events as ev
-from vipa.election.handover import LINGER_S, OFFER_S, RETRY_S
+from vipa.election.handover import OFFER_S, RETRY_S
 from vipa.election.peers import node_id
 from vipa.election.states import State
 from vipa.heartbeat import Handover, HandoverStep, WireRole
@@ -50,7 +50,7 @@ def test_two_machines_go_through_it_without_two_answerers(net: Net) -> None:
     assert not b.bound
     unbound = net.did("b", act.Unbind)[-1].at
     spare = next(e.at for e in net.log if e.node == "b" and "HandedOver" in str(e.action) and "Spare" in str(e.action))
-    assert unbound - spare == pytest.approx(LINGER_S, abs=1e-3)
+    assert unbound - spare == pytest.approx(1.5, abs=1e-3)
 
 
 def test_the_offer_carries_the_next_term(net: Net) -> None:
@@ -125,7 +125,9 @@ def test_a_successor_that_never_takes_it_is_followed_by_rule_5(net: Net) -> None
 def test_an_offer_without_ready_is_given_up_and_nothing_moved(net: Net) -> None:
     b, p, _ = offering(net)
     offered = net.now
-    net.run(OFFER_S + 0.05)
+    net.run(0.45)
+    assert b.vip().offer is not None
+    net.run(0.1)
     assert b.vip().offer is None
     assert b.is_(State.HOLDER)
     assert not net.did("b", act.Revoke)

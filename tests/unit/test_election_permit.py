@@ -136,3 +136,37 @@ def test_news_of_what_is_not_held_changes_nothing(net: Net, event: ev.Event) -> 
     before = dict(a.elector.node.permits)
     a.step(event)
     assert a.elector.node.permits == before
+
+
+def test_a_permit_that_took_long_to_commit_counts(net: Net) -> None:
+    b, p = net.machine("b", 5), net.puppet("p", 4)
+    net.start(net.vip(4, 5))
+    p.speak(WireRole.HOLDER)
+    net.run(1)
+    p.speaks = False
+    net.until(lambda: bool(net.did("b", act.Permit)), 1)
+    b.frozen = True  # the commit blocks the loop for longer than an interval
+    net.run(0.05)
+    b.thaw()
+    net.run(1)
+    assert net.answerers() == ["b"]
+    assert b.is_(State.HOLDER)
+    assert b.bound
+
+
+def test_a_move_that_took_longer_than_the_old_permit_counts(net: Net) -> None:
+    a, p = net.machine("a", 4, 5), net.puppet("p", 6)
+    net.start(net.vip(4, 5, 6))
+    p.speak()
+    net.run(1)
+    a.interface("eth1", carrier=False)
+    assert net.did("a", act.Move)
+    a.renewing, a.frozen = (), True
+    net.run(0.52)
+    a.alive["eth2"] = net.now + 0.3
+    a.waiting = [ev.Permitted("v", "eth2", True, net.now + 0.3)]
+    a.thaw()
+    net.run(0.01)
+    assert a.is_(State.HOLDER)
+    assert a.bound
+    assert net.answerers() == ["a"]

@@ -131,8 +131,9 @@ class Machine:
         return self.on and self.elected.get(address) == interface and self.alive.get(interface, 0.0) > self.net.now
 
     def arp_in(self, nic: ev.LocalInterface, event: ev.Event) -> None:
-        if not isinstance(event, ev.ArpSeen) or not self.on:
-            return
+        own_macs = {other.mac for other in self.nics.values()}
+        if not isinstance(event, ev.ArpSeen) or not self.on or event.sender_mac in own_macs:
+            return  # the shell drops what its own interfaces sent
         own = nic.addresses[0].partition("/")[0]
         asked = event.kind is ev.ArpKind.REQUEST and event.sender_address != event.target_address
         if asked and (event.target_address == own or self.answers(event.target_address, nic.name)):
