@@ -71,6 +71,14 @@ def test_an_address_listed_as_an_interfaces_own_is_refused() -> None:
     assert judged(world) == {"erp": Reason.NODE_ADDRESS}
 
 
+def test_a_vip_refused_for_its_address_does_not_cost_another_its_endpoint() -> None:
+    lists = (pil("l", "10.1.1.7", "10.1.1.8"),)
+    erp, web = (vip(n, a, preferred_interface_list="l") for n, a in (("erp", "10.1.1.7"), ("web", "10.1.1.20")))
+    planned = plan(World((erp, web), lists))
+    assert [r.reason for r in planned.refusals] == [Reason.NODE_ADDRESS]
+    assert [e.address for e in planned.vips[0].succession] == ["10.1.1.7", "10.1.1.8"]
+
+
 def test_a_newer_list_cannot_stop_a_vip_that_does_not_use_it() -> None:
     erp = vip("erp", "10.1.1.7", "2026-01-01T00:00:00Z")
     assert judged(World((erp,), (pil("evil", "10.1.1.7", created="2026-02-01T00:00:00Z"),))) == {}

@@ -76,13 +76,11 @@ class Candidates:
         return (h.endpoint for h in homes if (h.endpoint.node, h.endpoint.interface) == wanted)
 
     def _by_address(self, address: str, spec: VirtualIPSpec, lan: Lan) -> Iterable[Endpoint]:
-        home = self._lans.own.get(address)
-        if home is None:
-            # A node nobody declared: its subnet cannot be judged, but a filter that asks for more than that is not met.
-            if address not in self._virtual and spec.node_selector.empty and not spec.interfaces:
-                yield Endpoint(address)
-        elif self._lans.holds(lan, home) and self._allowed(home, spec):
-            yield home.endpoint
+        homes = self._lans.own.get(address, [])
+        # A node nobody declared: its subnet cannot be judged, but a filter that asks for more than that is not met.
+        if not homes and address not in self._virtual and spec.node_selector.empty and not spec.interfaces:
+            yield Endpoint(address)
+        yield from (h.endpoint for h in homes if self._lans.holds(lan, h) and self._allowed(h, spec))
 
     @staticmethod
     def _allowed(home: Home, spec: VirtualIPSpec) -> bool:

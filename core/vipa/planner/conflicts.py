@@ -35,8 +35,8 @@ class Addresses:
     def dispute(self, vip: VirtualIP) -> Refusal | None:
         """Why ``vip`` may not have one of its addresses, or None."""
         for address in vip.spec.addresses:
-            if home := self._lans.own.get(address):
-                owner = f"{home.endpoint.node}/{home.endpoint.interface}"
+            if homes := self._lans.own.get(address):
+                owner = f"{homes[0].endpoint.node}/{homes[0].endpoint.interface}"
                 remedy = f"{address} is the own address of {owner}; choose an address no interface has"
                 return _refuse(vip, Reason.NODE_ADDRESS, remedy)
             if pil := self._declared_own(vip, address):

@@ -19,19 +19,19 @@ class Home(NamedTuple):
 
 
 class Lans:
-    """The index. ``own`` maps every declared own address to its home; link-local ones are on every LAN and left out.
+    """The index. ``own`` maps every declared own address to its homes; link-local ones are on every LAN and left out.
 
-    Endpoints are in the order of (address as a number, node, interface), whatever the order of the world. An address
-    declared on two nodes is in the index twice: which LAN it is on decides.
+    Homes are in the order of (address as a number, node, interface, prefix length), whatever the order of the world.
+    An address can have several: every node has the same one on its inner bridge.
     """
 
     def __init__(self, world: World) -> None:
-        self.own: dict[str, Home] = {}
+        self.own: dict[str, list[Home]] = {}
         self.by_name: dict[str, NodeView] = {}
         self._networks: dict[NetworkKey, list[Home]] = {}
         self._lengths: set[tuple[int, int]] = set()
-        for number, home, version, length in sorted(_declared(world), key=lambda d: (d[2], d[0], d[1].endpoint)):
-            self.own.setdefault(home.endpoint.address, home)
+        for number, home, version, length in sorted(_declared(world), key=lambda d: (d[2], d[0], d[1].endpoint, d[3])):
+            self.own.setdefault(home.endpoint.address, []).append(home)
             self._lengths.add((version, length))
             self._networks.setdefault((version, length, _network(number, version, length)), []).append(home)
         for node in sorted(world.nodes, key=lambda n: n.name):
@@ -56,7 +56,7 @@ class Lans:
         return homes
 
     def holds(self, lan: tuple[NetworkKey, ...], home: Home) -> bool:
-        """Whether ``home`` is on ``lan``, with any of its addresses."""
+        """Whether the address of ``home`` is on ``lan``."""
         return any(home in self._networks[key] for key in lan)
 
 

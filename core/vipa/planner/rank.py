@@ -28,7 +28,7 @@ class Ranking:
     def __init__(self, endpoints: Iterable[Endpoint], declared: Mapping[str, int]) -> None:
         """``endpoints`` have distinct addresses; ``declared`` counts each node's interfaces on the LAN."""
         classes: dict[int, list[Endpoint]] = {}
-        for endpoint in sorted(endpoints):
+        for endpoint in endpoints:
             classes.setdefault(declared[endpoint.node], []).append(endpoint)
         self._tiers = [_Tier(classes[count]) for count in sorted(classes, reverse=True)]
 
@@ -46,13 +46,13 @@ class _Tier:
     """Endpoints between which only the hash decides."""
 
     def __init__(self, endpoints: list[Endpoint]) -> None:
-        hashes = b"".join(_hash32(e.address.encode()) + bytes(LANE_BYTES - HASH_BYTES) for e in endpoints)
+        hashes = b"".join(hash32(e.address.encode()) + bytes(LANE_BYTES - HASH_BYTES) for e in endpoints)
         self._lanes = int.from_bytes(hashes, "little")
         self._scores = struct.Struct("<" + "I4x" * len(endpoints))
         self._members = endpoints
 
     def first(self, vip_id: int, count: int) -> list[Endpoint]:
-        multiplier = int.from_bytes(_hash32(vip_id.to_bytes(8, "little")), "little") | 1
+        multiplier = int.from_bytes(hash32(vip_id.to_bytes(8, "little")), "little") | 1
         product = (self._lanes * multiplier).to_bytes(self._scores.size, "little")
         scores = self._scores.unpack(product)
         wanted = min(count, len(scores))
@@ -67,5 +67,6 @@ class _Tier:
         return [by_score[score] for score in sorted(by_score, reverse=True)[:wanted]]
 
 
-def _hash32(data: bytes) -> bytes:
+def hash32(data: bytes) -> bytes:
+    """The hash that both factors of a score are made of."""
     return hashlib.blake2b(data, digest_size=HASH_BYTES, person=b"vipa-rank").digest()
