@@ -49,9 +49,9 @@ class _Shell:
 
     def run(self) -> int:
         """All commands of standard input."""
-        for node in self._playground.nodes:
+        for node in self._playground.nodes:  # one after the other, or whichever starts faster would serve at first
             self._playground.do(Step(Verb.START, node.name))
-        self._await_served()
+            self._await_served()
         if self._interactive:
             print(f"{HELP}\n")
             self._status()
@@ -115,6 +115,9 @@ class _Shell:
 
     def _ping(self, seconds: float) -> None:
         client = Client(self._playground, session=False)
+        deadline = time.monotonic() + _SERVED_TIMEOUT_S
+        while client.live() is None and time.monotonic() < deadline:  # it is being started
+            time.sleep(_POLL_S)
         time.sleep(seconds)
         result, _ = client.stop()
         nodes = " → ".join(segment.node for segment in result.segments) or "nobody"
