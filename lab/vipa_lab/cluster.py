@@ -21,6 +21,7 @@ from vipa_lab.probe import Probe
 from vipa_lab.process import Process
 from vipa_lab.results import ProbeResult, TcpResult
 from vipa_lab.scenario import Scenario, ibm_i_lab
+from vipa_lab.verdict import DEFAULT_WINDOW_MS
 
 WAIT_S: Final = 40.0
 """For what must happen soon: takeovers at Calm take 1-3 s, and a machine with ten busy programs on two cores was seen
@@ -31,6 +32,8 @@ _LOOK_S: Final = 0.02
 _ASK_S: Final = 0.1
 # The asker asks every 20 ms; a busy machine delays it and its report, so only more than this counts as silence.
 _SILENT_MS: Final = 500.0
+# The verdict takes A, B, A within its window for two answerers, so no test may make the holder go and return in less.
+_DWELL_S: Final = 2.5 * DEFAULT_WINDOW_MS / 1000
 _LOG_LINES: Final = 30
 # What an agent's log holds only when something is wrong with the agent itself.
 _WRONG: Final = ("Traceback", "kernel refused")
@@ -89,6 +92,9 @@ class Cluster:
         self.agents: dict[str, Process] = {}
         self._started: list[tuple[str, Process]] = []
         self._frozen: set[str] = set()
+        self._settled_s = 0.0
+        self.foreign: set[str] = set()
+        """MACs that answer for the virtual IP as part of a test: not judged."""
         self.observer = lab.observe(self.scenario.lan)
         self.asker: Probe[ProbeResult] = self.scenario.router.arp_asker(self.vip)
 
@@ -147,8 +153,8 @@ class Cluster:
     def start_both(self) -> None:
         """Both agents at once, until the first of the list serves."""
         self.start("w1", "w2")
-        self.wait_serves("w1/eth1")
         self.wait_peers()
+        self._settled_s = self.wait_serves("w1/eth1")
 
     def freeze(self, name: str) -> None:
         """Stop an agent in its tracks; it is not asked for its status meanwhile."""
@@ -208,10 +214,11 @@ class Cluster:
         rules = [line for line in node.run(["ip", "rule"]).splitlines() if "fwmark" in line]
         return [f"{self.vip} on {interface}" for interface in self.bound_on(name)] + tables + rules
 
-    def transitions(self, name: str) -> list[str]:
-        """The log lines of one machine's agents that tell of a move, oldest first."""
+    def moves(self, name: str) -> list[str]:
+        """The reason of each time an agent of this machine became Holder, oldest first."""
         outputs = (process.output() for of, process in self._started if of == name)
-        return [line for output in outputs for line in output.splitlines() if " transition " in line]
+        lines = [line for output in outputs for line in output.splitlines() if " new=Holder " in line]
+        return [line.partition(" reason=")[2].split()[0] for line in lines]
 
     def logs(self) -> str:
         """The last lines of every agent that was started."""
@@ -233,11 +240,12 @@ class Cluster:
             time.sleep(every_s)
 
     def wait_serves(self, endpoint: str, timeout_s: float = WAIT_S) -> float:
-        """Until the wire and the agents agree that ``endpoint`` alone serves; the CLOCK_MONOTONIC second at which the
-        wire did."""
+        """Until the wire and the agents agree that ``endpoint`` alone serves, and long enough for the next fault; gives
+        the CLOCK_MONOTONIC second at which the wire was seen to."""
         self.wait(lambda: self.answerer() == endpoint, f"{endpoint} answers", timeout_s, _LOOK_S)
         seen_s = time.monotonic()
         self.wait(lambda: self.holders() == [endpoint], f"{endpoint} alone is Holder", timeout_s)
+        time.sleep(max(0.0, seen_s + _DWELL_S - time.monotonic()))
         return seen_s
 
     def wait_peers(self) -> None:
@@ -278,15 +286,17 @@ class Cluster:
     # --- the verdict
 
     def served(self) -> list[str]:
-        """Who answered the cold client, in order, without the pauses; it asks no more afterwards."""
-        return [self._endpoint(segment.node) for segment in self.asker.stop().segments]
+        """Who answered the cold client since :meth:`start_both`, in order, without the pauses; it asks no more then."""
+        segments = self.asker.stop().segments
+        return [self._endpoint(segment.node) for segment in segments if segment.end_s > self._settled_s]
 
     def judge(self) -> None:
         """AssertionError when two answered at once, or an agent failed by itself."""
         self.asker.process.kill()
         self.observer.stop()
         overlaps = self.observer.two_answerers(self.vip)
-        assert not overlaps, f"two answerers: {overlaps}"
+        ours = [overlap for overlap in overlaps if len(set(overlap.macs) - self.foreign) > 1]
+        assert not ours, f"two answerers: {ours}"
         for name, process in self._started:
             wrong = [line for line in process.output().splitlines() if any(word in line for word in _WRONG)]
             assert not wrong, f"the agent of {name} failed: {wrong[:3]}"

@@ -26,7 +26,8 @@ from vipa_agent import picture
 from vipa_agent.executor import Executor
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.kernel import Kernel
-from vipa_agent.kernel.links import LinkEvents
+from vipa_agent.kernel.links import LinkEvents, Links
+from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from vipa_agent.metrics import Metrics
 from vipa_agent.nics import Nics
 from vipa_agent.scrape import ScrapeServer
@@ -82,6 +83,9 @@ class Agent:
         self._problems: frozenset[str] = frozenset()
         self._own: tuple[tuple[str, str], ...] = ()
         self._counted: dict[str, int] = {}
+        self._first_plan = self._plan()
+        with NetlinkSocket(NETLINK_ROUTE) as route_socket:  # before the kernel layer makes its tables: refuse traceless
+            self._need_key(self._first_plan, Links(route_socket).snapshot(frozenset()))
         self.kernel = Kernel(self._renewed.__setitem__, self._lapsed)
         self.mux = Mux(settings.port, self._opened, self._closing)
         self.nics = Nics(self.kernel, self._interfaces_changed)
@@ -131,8 +135,7 @@ class Agent:
     def _start(self) -> None:
         """Plan, interfaces, then what the kernel still serves from before a restart (rule 8)."""
         self._terms = {k: v for k, v in self.state.load().items() if isinstance(v, int)}
-        planned = self._plan()
-        self._need_key(planned)
+        planned = self._first_plan
         held = self.kernel.held()
         by_address = {h.address: h for h in held}
         adopted: list[HeldAtStart] = []
@@ -252,7 +255,7 @@ class Agent:
         async for _ in changes(self.settings.manifests):
             planned = self._plan()
             try:
-                self._need_key(planned)
+                self._need_key(planned, self.kernel.snapshot())
             except ConfigError as error:
                 log.warning("new manifests not taken", detail=str(error))
                 continue
@@ -271,11 +274,11 @@ class Agent:
         self._problems = problems
         return planned
 
-    def _need_key(self, planned: Plan) -> None:
+    def _need_key(self, planned: Plan, interfaces: tuple[LocalInterface, ...]) -> None:
         """Heartbeats that anyone can forge are only sent when asked for in so many words."""
         if self.settings.keys or self.settings.insecure:
             return
-        here = {a.partition("/")[0] for i in self.kernel.snapshot() for a in i.addresses}
+        here = {a.partition("/")[0] for i in interfaces for a in i.addresses}
         others = sorted({e.address for v in planned.vips for e in v.succession} - here)
         if others:
             raise ConfigError(

@@ -1,0 +1,101 @@
+"""Manifests that are bad, turn bad, go, come back, or change their mind while the agents run."""
+
+from vipa_lab.cluster import Cluster, preferred_list, virtual_ip
+from vipa_lab.lab import Lab
+
+BAD = virtual_ip("crm", "10.1.1.999")
+
+
+def refused(cluster: Cluster, node: str, name: str) -> bool:
+    return any(each["name"] == name for each in cluster.status(node)["refusals"])
+
+
+def test_a_bad_manifest_beside_a_good_one_disturbs_nobody(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.write("before.yaml", BAD)
+        cluster.start_both()
+        assert refused(cluster, "w1", "crm")
+        term = cluster.erp("w1")["term"]
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        cluster.write("beside.yaml", virtual_ip("pos", "10.1.1.8", timing="Soon"))
+        cluster.write("broken.yaml", "kind: [VirtualIP\n")
+        for node in ("w1", "w2"):
+            cluster.wait(lambda node=node: refused(cluster, node, "pos"), f"{node} refuses pos")  # type: ignore[misc]
+            cluster.agents[node].wait_output("broken.yaml", 20)
+        (said,) = [each for each in cluster.status("w1")["refusals"] if each["name"] == "pos"]
+        assert said["reason"] == "Invalid"
+        assert "Soon" in said["message"]
+        cluster.hold("w1/eth1", 1.0)
+        assert probe.stop().lost == 0
+        assert cluster.erp("w1")["term"] == term
+
+
+def test_a_good_manifest_that_turns_bad_keeps_its_last_good_version(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        term = cluster.erp("w1")["term"]
+        for text, words in ((virtual_ip(timing="Soon"), "Soon"), ("kind: [VirtualIP\n", "erp.yaml:")):
+            cluster.write("erp.yaml", text)
+            for agent in cluster.agents.values():
+                agent.wait_output(words, 20)
+        cluster.hold("w1/eth1", 1.0)
+        assert cluster.erp("w1")["term"] == term
+        cluster.nic("w1/eth1").port.down()  # and it still fails over
+        cluster.wait_serves("w1/eth2")
+        cluster.write("erp.yaml", virtual_ip(failback="{policy: Never}"))
+        cluster.nic("w1/eth1").port.up()
+        cluster.wait_healthy("w1/eth1")
+        cluster.wait(lambda: not refused(cluster, "w1", "erp"), "the mended manifest is taken")
+
+
+def test_a_removed_manifest_takes_its_address_from_every_machine(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8"))
+        cluster.start_both()
+        probe = cluster.client.udp_probe("10.1.1.8")
+        cluster.wait_answered(probe)
+        (cluster.manifests / "erp.yaml").unlink()
+        for node in ("w1", "w2"):
+            cluster.wait(lambda node=node: not cluster.erp(node), f"{node} knows it no more")  # type: ignore[misc]
+            cluster.wait(lambda node=node: cluster.bound_on(node) == [], f"{node} let go")  # type: ignore[misc]
+            ruleset = cluster.node(node).run(["nft", "list", "ruleset"])
+            assert cluster.vip not in ruleset
+            assert "10.1.1.8" in ruleset
+        cluster.wait(lambda: not cluster.answerer(), "nobody answers")
+        cluster.write("erp.yaml", virtual_ip())
+        cluster.wait_serves("w1/eth1")
+        cluster.wait_answered(probe)
+        assert probe.stop().lost == 0, "the other virtual IP was not touched"
+
+
+def test_a_reordered_list_is_followed_by_planned_moves(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        cluster.write("list.yaml", preferred_list("10.1.1.6", "10.1.1.5", "10.1.1.4"))
+        cluster.wait_serves("w2/eth1")
+        cluster.write("list.yaml", preferred_list("10.1.1.5", "10.1.1.4", "10.1.1.6"))
+        cluster.wait_serves("w1/eth2")
+        cluster.write("list.yaml", preferred_list("10.1.1.4", "10.1.1.6"))
+        cluster.wait_serves("w1/eth1")
+        cluster.wait_answered(probe)
+        result = probe.stop()
+        assert result.lost == 0, f"planned moves: {result.outages}"
+        assert cluster.bound_on("w1") == ["eth1"], "an adapter that left the list keeps nothing"
+        assert cluster.served() == ["w1/eth1", "w2/eth1", "w1/eth2", "w1/eth1"]
+
+
+def test_two_virtual_ips_are_served_by_two_machines(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8", preferred="other"))
+        cluster.write("other.yaml", preferred_list("10.1.1.6", "10.1.1.5", name="other"))
+        cluster.start_both()
+        probe = cluster.client.udp_probe("10.1.1.8")
+        cluster.wait(lambda: (live := probe.live()) is not None and live.node == "w2", "w2 serves pos")
+        cluster.power_off("w2")
+        cluster.wait(lambda: (live := probe.live()) is not None and live.node == "w1", "w1 serves pos")
+        cluster.hold("w1/eth1", 1.0)
+        probe.stop()
+        assert cluster.observer.two_answerers("10.1.1.8") == []

@@ -1,0 +1,179 @@
+"""Other stations on the LAN: one that has the address, one that forges heartbeats, one that repeats them."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+from vipa import frames
+from vipa.election.node import Config
+from vipa.heartbeat import decode, encode
+from vipa.heartbeat.keys import Key, parse_keys
+from vipa.heartbeat.model import Beat, WireRole
+from vipa_lab.cluster import Cluster
+from vipa_lab.lab import Lab
+from vipa_lab.nic import Nic
+
+PORT = 7117
+
+
+def heartbeats(nic: Nic, count: int) -> list[frames.Beat]:
+    """The next heartbeats that come in on ``nic``."""
+
+    def listen() -> list[frames.Beat]:
+        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(frames.ETHERTYPE_IPV4)) as sock:
+            sock.bind((nic.name, frames.ETHERTYPE_IPV4))
+            sock.settimeout(20)
+            found: list[frames.Beat] = []
+            while len(found) < count:
+                data, (_, _, kind, *_) = sock.recvfrom(2048)
+                beat = frames.parse_beat(data, PORT)
+                if beat is not None and kind != socket.PACKET_OUTGOING:
+                    found.append(beat)
+            return found
+
+    return nic.host.namespace.call(listen)
+
+
+def counted(cluster: Cluster, node: str, result: str) -> int:
+    return int(cluster.status(node)["heartbeats"].get(result, 0))
+
+
+class Forger:
+    """r1, sending heartbeats to w2 as if w1 had sent them (but for the MAC, which is the switch's to judge)."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.nic = cluster.scenario.router.nics["eth1"]
+        self._path = frames.BeatPath(self.nic.mac, cluster.nic("w2/eth1").mac, "10.1.1.4", "10.1.1.6", PORT)
+        (self.key,) = parse_keys(cluster.lab.key_file.read_text(), "key")
+        self.cluster_id = Config("", 0, keys=(self.key,)).cluster_id
+
+    def send(self, payload: bytes) -> None:
+        self.nic.send(self._path.frame(payload))
+
+    @contextmanager
+    def repeating(self, payloads: list[bytes]) -> Iterator[None]:
+        """These again and again, 100 a second."""
+        done = Event()
+
+        def run() -> None:
+            while not done.wait(0.01):
+                payloads.append(payloads.pop(0))
+                self.send(payloads[0])
+
+        thread = Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def lies(true: Beat) -> Beat:
+    """A later heartbeat of the same sender that says it holds everything no more, is isolated and stopping."""
+    roles = tuple(role._replace(role=WireRole.SPARE, term=role.term + 10) for role in true.roles)
+    return Beat(
+        node=true.node,
+        incarnation=true.incarnation,
+        boot_id=true.boot_id,
+        seq=true.seq + 1000,
+        epoch=true.epoch,
+        interval_s=true.interval_s,
+        isolated=True,
+        stopping=True,
+        echoes=true.echoes,
+        roles=roles,
+    )
+
+
+def test_forged_and_garbled_heartbeats_are_counted_and_move_nothing(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        forger = Forger(cluster)
+        true = decode(heartbeats(cluster.nic("w2/eth1"), 1)[0].payload, (forger.key,), forger.cluster_id)
+        lie = lies(true)
+        unknown_key, wrong_secret = Key(forger.key.id ^ 1, b"x" * 32), Key(forger.key.id, b"x" * 32)
+        right = encode(lie, forger.key, forger.cluster_id)
+        bad = {
+            "garbled": b"no heartbeat at all",
+            "key": encode(lie, unknown_key, forger.cluster_id),
+            "cluster": encode(lie, forger.key, forger.cluster_id ^ 1),
+            "forged": encode(lie, wrong_secret, forger.cluster_id),
+        }
+        before = cluster.erp("w1")["term"], cluster.moves("w1"), cluster.moves("w2")
+        probe = cluster.client.udp_probe(cluster.vip)
+        cluster.wait_answered(probe)
+        for result, payload in bad.items():
+            at_first = counted(cluster, "w2", result)
+            for _ in range(20):
+                forger.send(payload)
+            cluster.wait(lambda r=result, n=at_first: counted(cluster, "w2", r) == n + 20, result)  # type: ignore[misc]
+        for cut in range(len(right)):  # every prefix, and one byte wrong at every place
+            forger.send(right[:cut])
+            forger.send(right[:cut] + bytes([right[cut] ^ 1]) + right[cut + 1 :])
+        cluster.hold("w1/eth1", 1.0)
+        assert probe.stop().lost == 0
+        assert (cluster.erp("w1")["term"], cluster.moves("w1"), cluster.moves("w2")) == before
+
+
+def test_repeated_heartbeats_are_counted_and_keep_no_dead_holder_alive(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        forger = Forger(cluster)
+        heard = [beat.payload for beat in heartbeats(cluster.nic("w2/eth1"), 10) if beat.source_address == "10.1.1.4"]
+        term = cluster.erp("w1")["term"]
+        before = counted(cluster, "w2", "replayed")
+        with forger.repeating(heard):
+            cluster.wait(lambda: counted(cluster, "w2", "replayed") >= before + 50, "repeats are counted")
+            cluster.hold("w1/eth1", 1.0)
+            assert cluster.erp("w1")["term"] == term
+            cluster.power_off("w1")
+            cluster.wait_serves("w2/eth1")
+            cluster.agents["w2"].kill()  # a new agent has heard none of them yet
+            cluster.wait(lambda: not cluster.answerer(), "the permit has ended")
+            cluster.start("w2")
+            cluster.wait_serves("w2/eth1")
+            cluster.hold("w2/eth1", 1.0)
+
+
+def test_an_address_that_a_foreign_host_has_is_not_claimed(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        foreign = lab.add_station("printer")
+        nic = foreign.add_nic(cluster.scenario.lan, "10.1.1.50/24", f"{cluster.vip}/32")
+        lab.settle()
+        cluster.foreign.add(nic.mac)
+        cluster.wait(lambda: cluster.answerer() == "?", "the foreign host answers")
+        cluster.start("w1", "w2")
+        for node in ("w1", "w2"):
+            cluster.wait(lambda node=node: cluster.erp(node).get("conflict") == nic.mac, f"{node} sees it")  # type: ignore[misc]
+        cluster.hold("?", 3.0)
+        assert cluster.holders() == []
+        assert cluster.erp("w1")["reason"] == "Conflict"
+        assert [cluster.bound_on(node) for node in ("w1", "w2")] == [[], []]
+        nic.remove_address(f"{cluster.vip}/32")
+        cluster.wait_serves("w1/eth1")
+        assert cluster.erp("w1")["conflict"] == ""
+
+
+def test_an_address_that_a_foreign_host_takes_is_defended(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        term = cluster.erp("w1")["term"]
+        foreign = cluster.scenario.router.nics["eth1"]
+        cluster.foreign.add(foreign.mac)
+        request, reply = frames.announcements(foreign.mac, cluster.vip)
+        cluster.client.flush_neighbours()
+        mark_s = time.monotonic()
+        foreign.send(request)
+        foreign.send(reply)
+        cluster.wait(lambda: cluster.erp("w1")["conflict"] == foreign.mac, "w1 sees it")
+        own = cluster.nic("w1/eth1").mac
+
+        def announced() -> bool:
+            claims = [c for c in cluster.observer.claims() if c.vip == cluster.vip and c.at_s > mark_s]
+            return any(c.kind == "announce" and c.mac == own for c in claims)
+
+        cluster.wait(announced, "w1 announces again")
+        assert cluster.erp("w1")["term"] == term
