@@ -16,7 +16,8 @@ SYSCTLS: Final = {"arp_ignore": 1, "arp_announce": 2}
 
 
 class Contender(Protocol):
-    """``name`` as in the report. ``takeover_s``: longest time its own rules give a takeover; waits are made of it."""
+    """``name`` as in the report. ``takeover_s``: longest time its own rules give a takeover. ``ready_s``: time after
+    which a second node's program knows the holder. Waits are made of them."""
 
     @property
     def name(self) -> str:
@@ -25,6 +26,11 @@ class Contender(Protocol):
 
     @property
     def takeover_s(self) -> float:
+        """Seconds."""
+        ...
+
+    @property
+    def ready_s(self) -> float:
         """Seconds."""
         ...
 
@@ -48,6 +54,11 @@ class Vipa:
     def takeover_s(self) -> float:
         """Permit (0.5 s at most in Default and Fast) and probes, doubled for a busy machine."""
         return 1.2
+
+    @property
+    def ready_s(self) -> float:
+        """The agent is a Python program: 0.3 s to start, 1.5 s were seen on a busy machine; then one silence."""
+        return 2.0
 
     def start(self, scenario: Scenario, node: Node, *, track: bool) -> Process:
         """The same manifests on each node; there is nothing to configure for tracking."""
@@ -87,6 +98,11 @@ class Keepalived:
     def takeover_s(self) -> float:
         """RFC 9568 §6.1: three advertisements and a skew of less than one."""
         return 4 * self.advert_s
+
+    @property
+    def ready_s(self) -> float:
+        """0.1 s to start, and an advertisement that it surely hears."""
+        return 2 * self.advert_s + 0.3
 
     def start(self, scenario: Scenario, node: Node, *, track: bool) -> Process:
         """Foreground, VRRP only, its configuration beside its log."""

@@ -18,7 +18,7 @@ from typing import Final
 from cases import CASES, Case
 from contenders import Contender, Keepalived
 from measure import NotServed, measure
-from records import QUICK_RUNS, RUNS, Run, append, read
+from records import LOGS, QUICK_RUNS, RUNS, Run, append, read
 from vipa_lab.errors import LabError
 from vipa_lab.privileges import ensure_privileges
 
@@ -49,10 +49,10 @@ def main() -> int:
         if options.case in ("", case.name) and options.contender in contender.name
         if has_keepalived or not isinstance(contender, Keepalived)
     ]
-    return _run_all(pairs, wanted, path)
+    return _run_all(pairs, wanted, path, LOGS if options.keep_logs else None)
 
 
-def _run_all(pairs: Sequence[Pair], wanted: int, path: Path) -> int:
+def _run_all(pairs: Sequence[Pair], wanted: int, path: Path, logs: Path | None) -> int:
     good, void = tally(read(path))
     failures: Counter[tuple[str, str]] = Counter()
     given_up: set[tuple[str, str]] = set()
@@ -62,7 +62,7 @@ def _run_all(pairs: Sequence[Pair], wanted: int, path: Path) -> int:
         for case, contender in (pair for pair in left if good[key(pair)] == fewest):
             name = key((case, contender))
             try:
-                run = measure(case, contender)
+                run = measure(case, contender, logs and logs / f"{case.name}-{contender.name}-{time.time_ns()}")
             except (NotServed, LabError) as error:
                 failures[name] += 1
                 print(f"{case.name}, {contender.name}: no run: {error}", flush=True)
@@ -118,6 +118,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="two runs of each, into a file of their own")
     parser.add_argument("--n", type=int, default=0, help=f"good runs of each case and contender ({GOOD_RUNS})")
     parser.add_argument("--case", default="", choices=["", *(case.name for case in CASES)], help="only this case")
+    parser.add_argument("--keep-logs", action="store_true", help="keep every run's logs in build/bench/logs")
     parser.add_argument("--contender", default="", help="only names that hold this word, e.g. vipa")
     return parser.parse_args(arguments)
 

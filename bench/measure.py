@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from cases import Case, any_moment
@@ -25,8 +26,6 @@ TCP_MS: Final = 10.0
 TCP_STALL_S: Final = 1.0
 # A contender that does not serve within this time on an idle lab is broken: four times keepalived's slowest start.
 START_S: Final = 20.0
-# The second node's program has to start (0.3 s of Python, 2 s were seen on a busy machine) and hear the holder.
-SPARE_S: Final = 2.5
 LIVE_POLL_S: Final = 0.02
 
 
@@ -34,10 +33,10 @@ class NotServed(Exception):
     """The contender did not serve before any fault; the message ends with what it wrote last."""
 
 
-def measure(case: Case, contender: Contender) -> Run:
-    """Do ``case`` to ``contender`` once. NotServed when there was nothing to measure; a run whose probe or observer was
+def measure(case: Case, contender: Contender, logs: Path | None = None) -> Run:
+    """Do ``case`` to ``contender`` once; what all programs wrote stays below ``logs`` when given. NotServed when there was nothing to measure; a run whose probe or observer was
     disturbed comes back void."""
-    with Lab() as lab:
+    with Lab(logs) as lab:
         scenario = ibm_i_lab(lab)
         for node in scenario.nodes:
             node.set_ipv4_conf(**SYSCTLS)
@@ -114,7 +113,7 @@ def _serve(scenario: Scenario, case: Case, contender: Contender) -> Process:
     _wait_answered(probe, program)
     for node in others:
         contender.start(scenario, node, track=case.track)
-    time.sleep(max(SPARE_S, contender.takeover_s + 1.0))
+    time.sleep(contender.ready_s)
     last = probe.stop().segments[-1]
     if last.node != holder.name:
         raise NotServed(f"{last.node} serves instead of {holder.name}: {program.last_words()}")

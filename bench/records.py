@@ -9,6 +9,7 @@ ROOT: Final = Path(__file__).parents[1]
 # Below build/, which git ignores: figures belong to a machine, the report to the repository.
 RUNS: Final = ROOT / "build/bench/failover.jsonl"
 QUICK_RUNS: Final = ROOT / "build/bench/failover-quick.jsonl"
+LOGS: Final = ROOT / "build/bench/logs"
 
 
 class Run(msgspec.Struct, frozen=True):
