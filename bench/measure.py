@@ -34,8 +34,10 @@ class NotServed(Exception):
 
 
 def measure(case: Case, contender: Contender, logs: Path | None = None) -> Run:
-    """Do ``case`` to ``contender`` once; what all programs wrote stays below ``logs`` when given. NotServed when there was nothing to measure; a run whose probe or observer was
-    disturbed comes back void."""
+    """Do ``case`` to ``contender`` once; what all programs wrote stays below ``logs`` when given.
+
+    NotServed when there was nothing to measure; a run whose probe or observer was disturbed comes back void.
+    """
     with Lab(logs) as lab:
         scenario = ibm_i_lab(lab)
         for node in scenario.nodes:
