@@ -79,8 +79,9 @@ class Rig:
         eventually(attempt)
 
     def state(self) -> dict[str, str]:
-        """All that the kernel layer may touch, as people would look at it."""
-        looks = ("nft list ruleset", "ip rule", "ip route show table all", "ip addr")
+        """All that the kernel layer may touch, as people would look at it. IPv4 only: duplicate address detection
+        changes the IPv6 view by itself."""
+        looks = ("nft list ruleset", "ip rule", "ip -4 route show table all", "ip -4 -o addr")
         state = {look: self.node.run(look.split()) for look in looks}
         for nic in BOTH:
             state[nic] = self.node.run(["cat", f"/proc/sys/net/ipv4/conf/{nic}/src_valid_mark"])
