@@ -191,7 +191,10 @@ def test_equal_scores_are_settled_alike_by_two_planners() -> None:
         twin = seen.setdefault(hash32(address.encode()), address)
         if twin != address:
             break
-    pair = [Endpoint(a, f"n{a}", "eth1") for a in (twin, address)]
-    declared = {e.node: 1 for e in pair}
     assert twin != address
-    assert Ranking(pair, declared).first(7, 2) == Ranking(pair[::-1], declared).first(7, 2) == sorted(pair)
+    others = [f"10.200.0.{i}" for i in range(1, 41)]
+    endpoints = [Endpoint(a, f"n{a}", "eth1") for a in (twin, address, *others)]
+    declared = {e.node: 1 for e in endpoints}
+    one, other = Ranking(endpoints, declared), Ranking(endpoints[::-1], declared)
+    for vip_id in range(50):
+        assert one.first(vip_id, 20) == other.first(vip_id, 20)

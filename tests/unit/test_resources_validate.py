@@ -81,6 +81,11 @@ VIP_CASES: list[tuple[dict[str, Any], str, str]] = [
     ({**GOOD_VIP, "healthChecks": [{}]}, "spec.healthChecks[0]", "exactly one of tcp"),
     ({**GOOD_VIP, "healthChecks": [{"tcp": {"port": 0}}]}, "spec.healthChecks[0].tcp.port", "from 1 to 65535"),
     (
+        {**GOOD_VIP, "healthChecks": [{"tcp": {"port": True}}]},
+        "spec.healthChecks[0].tcp.port",
+        "must be a whole number",
+    ),
+    (
         {**GOOD_VIP, "healthChecks": [{"http": {"port": 80, "path": "x"}}]},
         "spec.healthChecks[0].http.path",
         "start with",
