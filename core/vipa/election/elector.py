@@ -184,7 +184,7 @@ class Elector:
             node.emit(guard)
             for vip in node.vips.values():
                 if vip.bound:
-                    node.bind(vip)
+                    node.rebind(vip)
         node.dirty.update(node.vips)
 
     def _configure_paths(self) -> None:

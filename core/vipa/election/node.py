@@ -207,11 +207,15 @@ class Node:
         self.transition(vip, State.LISTENING, reason)
 
     def bind(self, vip: VipState) -> None:
-        """Bind on every endpoint here (04-kernel: the gate decides which one answers)."""
+        """Bind on every endpoint here (the gate decides which one answers), to stay until unbound."""
+        vip.unbind_at = NEVER
+        self.rebind(vip)
+
+    def rebind(self, vip: VipState) -> None:
+        """Bind again, on interfaces as they are now; an end that was set stays."""
         interfaces = tuple(dict.fromkeys(e.interface for _, e in self.local(vip)))
         self.emit(Bind(vip.name, vip.plan.addresses, interfaces))
         vip.bound = True
-        vip.unbind_at = NEVER
 
     def unbind(self, vip: VipState) -> None:
         """Remove the addresses, if bound."""

@@ -181,6 +181,10 @@ class Receiver:
         vip = self.node.by_id.get(entry.vip)
         if vip is None:
             return
+        taken = entry.role in (WireRole.HOLDER, WireRole.PERMITTING)
+        if taken and vip.offer is not None and vip.offer.peer != peer.node and vip.state is State.RECEIVING:
+            # a third node was faster than the offer's *go*
+            claim.give_up(self.node, vip, Reason.LOWER_IN_LIST)
         if entry.role is WireRole.HOLDER and two_way:
             claim.overtaken(self.node, vip, entry.rank, entry.role)
             self.node.dirty.add(vip.name)
