@@ -46,7 +46,9 @@ def test_a_lost_datagram_is_seen_where_none_may_be(lab: Lab) -> None:
         "power", "w1 loses power", "", Situation("w2/eth1", off=frozenset({"w1"})), Promise("", None, None, True)
     )
     row = play(Director(Playground(lab), Silent()), START, strict)
-    assert row.verdict is Verdict.BROKEN
+    # LATE where this machine was held up in both runs: then loss alone does not condemn.
+    assert row.verdict in (Verdict.BROKEN, Verdict.LATE)
+    assert any("datagrams were lost" in why for why in row.why)
     assert row.took_over == "w2/eth1"
     assert row.lost > 0
 

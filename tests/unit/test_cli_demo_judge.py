@@ -94,6 +94,14 @@ def test_a_late_probe_cannot_condemn() -> None:
     assert verdict("power", probe(outage(90, void=True))) is Verdict.KEPT
 
 
+@pytest.mark.parametrize("key", ["return", "kill", "power"])
+def test_a_stalled_machine_excuses_time_and_loss_and_nothing_else(key: str) -> None:
+    assert verdict(key, probe(outage(900)), stall_ms=21.0) is Verdict.LATE
+    assert verdict(key, probe(outage(900)), stall_ms=19.0) is Verdict.BROKEN
+    assert verdict(key, probe(), stall_ms=21.0) is Verdict.KEPT
+    assert verdict(key, probe(), served=False, stall_ms=21.0) is Verdict.BROKEN
+
+
 def test_a_broken_session_breaks_the_move_within_a_machine_only() -> None:
     assert verdict("cable", probe(), session(resets=1)) is Verdict.BROKEN
     assert verdict("power", probe(), session(resets=1)) is Verdict.KEPT

@@ -20,7 +20,21 @@ from vipa_lab.results import Live
 def row(number: int, verdict: Verdict = Verdict.KEPT, *, repeated: bool = False, why: tuple[str, ...] = ()) -> Row:
     act = ACTS[number]
     return Row(
-        act.key, act.name, FIRST, 2579.0, 12345, 20000, 512.0, 1, 0, 31.0, act.promise.text, verdict, why, repeated
+        act.key,
+        act.name,
+        FIRST,
+        2579.0,
+        12345,
+        20000,
+        512.0,
+        1,
+        0,
+        31.0,
+        40.0,
+        act.promise.text,
+        verdict,
+        why,
+        repeated,
     )
 
 

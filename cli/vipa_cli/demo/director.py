@@ -14,7 +14,8 @@ from vipa_cli.demo.situation import Situation, steps
 from vipa_cli.playground import NodeView, Playground
 from vipa_lab.results import Live
 
-_TICK_S: Final = 0.04
+# Also how often the machine's punctuality is looked at.
+_TICK_S: Final = 0.02
 # Probes start in about 0.3 s; a busy machine was seen to take 2 s.
 _WARM_TIMEOUT_S: Final = 20.0
 # The situation before an act is reached by a failback at most: 2 s, doubled for each flap of the story.
@@ -62,7 +63,7 @@ class View(Protocol):
         """The lab stands."""
 
     def act(self, number: int, act: Act, *, again: bool) -> None:
-        """An act begins; ``again``: because the probe was late."""
+        """An act begins; ``again``: because probe or machine was late."""
 
     def step(self, text: str) -> None:
         """Something is done to the LAN."""
@@ -83,6 +84,7 @@ class Director:
         self._wire = Wire(playground)
         self._client: Client | None = None
         self._situation = BEFORE
+        self._stall_s = 0.0
         self.story = Story(time.monotonic())
 
     def run(self, acts: Sequence[Act]) -> None:
@@ -117,6 +119,7 @@ class Director:
 
     def _measure(self, act: Act) -> Measured:
         self._client = client = Client(self._playground, session=not act.cold)
+        self._stall_s = 0.0
         begun_s = time.monotonic()
         if not act.cold:
             self._wait(client.is_served, _WARM_TIMEOUT_S)
@@ -146,6 +149,7 @@ class Director:
             served=served,
             last=last,
             took_s=min(answers_s, default=time.monotonic()) - done_s,
+            stall_ms=1000 * self._stall_s,
         )
 
     def _serves(self, endpoint: str) -> bool:
@@ -174,4 +178,6 @@ class Director:
         self._playground.check_agents()
         live = self._client.live() if self._client else None
         self._view.tick(Snapshot(time.monotonic(), self._playground.look(), self._wire.answerer(), live))
+        slept_s = time.monotonic()
         time.sleep(_TICK_S)
+        self._stall_s = max(self._stall_s, time.monotonic() - slept_s - _TICK_S)

@@ -1,7 +1,8 @@
 """From what was measured in one act to its row of the table and its verdict. Pure.
 
-Three things are exact: two answerers at once, a datagram lost where none may be, nobody serving. Times have a figure
-and, for one run on a busy machine, a wider bound. A probe that was itself late cannot condemn: its run counts as late.
+Exact are: two answerers at once, nobody serving, a datagram lost where none may be. Times have a figure and, for one
+run on a busy machine, a wider bound. The first two hold on any machine. For the others a run counts as late, and is
+repeated, when the probe itself was late or the machine woke its programs so late that the agents distrust themselves.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from vipa.timing import PROFILES, Timing
 from vipa_cli.demo.acts import Act
 from vipa_lab.results import ProbeResult, TcpResult
 from vipa_lab.verdict import Claim, Overlap
@@ -19,8 +21,13 @@ from vipa_lab.verdict import Claim, Overlap
 LATE_MS: Final = 10.0
 
 
+# An agent that is woken later than an interval starts its suspicions over (docs/design/0002-election.md, rule 5): no
+# figure is promised for machines on which that happens.
+STALL_MS: Final = 1000 * PROFILES[Timing.DEFAULT].interval_s
+
+
 class Verdict(StrEnum):
-    """``LATE``: the probe was too late to say; the act is repeated once. ``SLOW``: kept, but beyond the figure."""
+    """``LATE``: probe or machine was too late to say; the act is repeated once. ``SLOW``: kept, beyond the figure."""
 
     KEPT = "kept"
     SLOW = "slow"
@@ -37,7 +44,8 @@ class Stretch(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """One act. ``claims``: what the switch delivered in it; ``served``: the expected adapter came to serve."""
+    """One act. ``claims``: what the switch delivered in it; ``served``: the expected adapter came to serve.
+    ``stall_ms``: how late an ordinary program was woken in it."""
 
     start_s: float
     end_s: float
@@ -48,6 +56,7 @@ class Measured(msgspec.Struct, frozen=True):
     served: bool
     last: str
     took_s: float
+    stall_ms: float = 0.0
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -64,6 +73,7 @@ class Row(msgspec.Struct, frozen=True):
     answerers: int
     tcp_broken: int
     late_ms: float
+    stall_ms: float
     promise: str
     verdict: Verdict
     why: tuple[str, ...]
@@ -76,11 +86,11 @@ def judge(act: Act, measured: Measured, asker_port: str) -> Row:
     new_client_ms = 0.0 if act.cold else longest_unanswered_ms(measured.claims, asker_port)
     tcp_broken = measured.tcp.resets if measured.tcp else 0
     exact = _exact(act, measured)
-    times, beyond_figure = _times(act, udp, new_client_ms, tcp_broken)
+    excusable, beyond_figure = _excusable(act, udp, new_client_ms, tcp_broken)
     if exact:
         verdict = Verdict.BROKEN
-    elif times:
-        verdict = Verdict.LATE if is_late(udp) else Verdict.BROKEN
+    elif excusable:
+        verdict = Verdict.LATE if is_late(udp) or measured.stall_ms > STALL_MS else Verdict.BROKEN
     else:
         verdict = Verdict.SLOW if beyond_figure else Verdict.KEPT
     return Row(
@@ -94,9 +104,10 @@ def judge(act: Act, measured: Measured, asker_port: str) -> Row:
         answerers=2 if measured.overlaps else int(bool(measured.last)),
         tcp_broken=tcp_broken,
         late_ms=udp.lateness_max_ms,
+        stall_ms=measured.stall_ms,
         promise=act.promise.text,
         verdict=verdict,
-        why=(*exact, *times),
+        why=(*exact, *excusable),
     )
 
 
@@ -145,13 +156,10 @@ def _exact(act: Act, measured: Measured) -> list[str]:
         now = f"{measured.last} does" if measured.last else "nobody does"
         why.append(f"{expected} did not come to serve within {act.limit_s:g} s: {now}")
     why += [f"two answered at once for {o.ms:.1f} ms: {' and '.join(o.macs)}" for o in measured.overlaps]
-    # A datagram that was sent and never answered is lost however late the probe was.
-    if act.promise.nothing_lost and measured.udp.lost:
-        why.append(f"{measured.udp.lost} of {measured.udp.sent} datagrams were lost; none may be")
     return why
 
 
-def _times(act: Act, udp: ProbeResult, new_client_ms: float, tcp_broken: int) -> tuple[list[str], bool]:
+def _excusable(act: Act, udp: ProbeResult, new_client_ms: float, tcp_broken: int) -> tuple[list[str], bool]:
     """What is beyond its bound, and whether anything is beyond its figure."""
     promise, why, beyond = act.promise, [], False
     for what, value, figure, bound in (
@@ -161,6 +169,8 @@ def _times(act: Act, udp: ProbeResult, new_client_ms: float, tcp_broken: int) ->
         beyond = beyond or (figure is not None and value > figure)
         if bound is not None and value > bound:
             why.append(f"{what} {value:.0f} ms; at most {bound:.0f} ms may pass, even on a busy machine")
+    if promise.nothing_lost and udp.lost:
+        why.append(f"{udp.lost} of {udp.sent} datagrams were lost; none may be")
     if promise.tcp_lives and tcp_broken:
         why.append("the client's TCP session broke; it must survive a move within the machine")
     return why, beyond

@@ -7,6 +7,7 @@ from typing import TextIO
 from vipa_cli.demo.acts import VIP, Act
 from vipa_cli.demo.director import Snapshot
 from vipa_cli.demo.judge import Row, Verdict
+from vipa_cli.demo.table import lateness
 
 
 class Silent:
@@ -43,7 +44,7 @@ class Lines(Silent):
 
     def act(self, number: int, act: Act, *, again: bool) -> None:
         """See View."""
-        more = " (again: the probe was late)" if again else ""
+        more = " (again: the machine was too busy)" if again else ""
         self._say(f"{number}/{self._total} {act.story}{more}")
 
     def step(self, text: str) -> None:
@@ -55,7 +56,7 @@ class Lines(Silent):
         answer = f"{row.answerers} answered at once"
         self._say(
             f"     {row.took_over or 'nobody'} serves; outage {row.outage_ms:.1f} ms, {row.lost} lost, {answer}: "
-            f"{'probe late, not judged' if row.verdict is Verdict.LATE else row.verdict}"
+            f"{f'{row.verdict}: {lateness(row)}' if row.verdict is Verdict.LATE else row.verdict}"
         )
 
     def _say(self, text: str) -> None:

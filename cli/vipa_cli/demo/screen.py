@@ -115,7 +115,7 @@ class Screen:
     def _story(self) -> Text:
         text = Text()
         if self._again:
-            text.append("Again, the probe was late. ", "yellow")
+            text.append("Again, the machine was too busy. ", "yellow")
         if self._act is not None:
             text.append(self._act.story, "italic")
         # Two lines at any width of 80 or more, or the table below would jump.

@@ -59,7 +59,7 @@ def remarks(rows: Sequence[Row]) -> list[str]:
     last = final_rows(rows)
     said = [f"✗ {row.fault}: {why}" for row in last if row.verdict is Verdict.BROKEN for why in row.why]
     said += [
-        f"? {row.fault}: the probe was late by up to {row.late_ms:.0f} ms, twice; not judged ({'; '.join(row.why)})"
+        f"? {row.fault}: not judged, twice: {'; '.join(row.why)}; but {lateness(row)}"
         for row in last
         if row.verdict is Verdict.LATE
     ]
@@ -68,10 +68,15 @@ def remarks(rows: Sequence[Row]) -> list[str]:
         said.append(f"clients that asked anew had to wait: {', '.join(waited)}")
     again = [row.fault for row in last if row.repeated and row.verdict is not Verdict.LATE]
     if again:
-        said.append(f"played again, for the probe had been late: {', '.join(again)}")
+        said.append(f"played again, for the machine had been too busy: {', '.join(again)}")
     if any(row.verdict is Verdict.SLOW for row in last):
         said.append("≈ slower than the figure in this one run; 'make bench-failover' plays many")
     return said
+
+
+def lateness(row: Row) -> str:
+    """How busy the machine was."""
+    return f"the probe sent up to {row.late_ms:.0f} ms late and programs were woken up to {row.stall_ms:.0f} ms late"
 
 
 def summary(rows: Sequence[Row], acts: Sequence[Act], seconds: float) -> str:
