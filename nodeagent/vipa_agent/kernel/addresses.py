@@ -8,7 +8,7 @@ gate's set names it.
 
 import errno
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 
 from vipa_agent.kernel.errors import NetlinkRefused
@@ -68,10 +68,11 @@ class Addresses:
         if refused:
             raise NetlinkRefused(*refused)
 
-    def unbind(self, addresses: Iterable[str]) -> None:
-        """Remove the addresses from every interface; absent is success. Raises NetlinkRefused after trying all."""
+    def unbind(self, addresses: Iterable[str], *, but: Collection[int] = ()) -> None:
+        """Remove the addresses from every interface ``but`` these; absent is success. Raises NetlinkRefused after
+        trying all."""
         gone = set(addresses)
-        targets = sorted(pair for pair in self.bound if pair[0] in gone)
+        targets = sorted(pair for pair in self.bound if pair[0] in gone and pair[1] not in but)
         results = self._socket.requests([(RTM_DELADDR, 0, _body(address, ifindex)) for address, ifindex in targets])
         refused: tuple[int, str] | None = None
         for (address, ifindex), code in zip(targets, results, strict=True):

@@ -83,14 +83,17 @@ class Kernel:
             self._apply_guard()  # an interface went while we were at it: look again, once
 
     def bind(self, addresses: Iterable[str], interfaces: Iterable[str]) -> None:
-        """Bind the addresses on the interfaces; bound already is success, a missing interface is passed over.
-        Raises KernelError for an address that is not gated: it would be answered everywhere."""
+        """Bind the addresses on these interfaces and no others (one may have left the list); bound already is success,
+        a missing interface is passed over. Raises KernelError for an address that is not gated: it would be answered
+        everywhere."""
         every = tuple(addresses)
         ungated = set(every) - self._gate.vips()
         if ungated:
             raise KernelError(f"{', '.join(sorted(ungated))}: not gated; call guard before bind")
-        indexes = self.links.indexes()
-        self._addresses.bind(every, [indexes[name] for name in interfaces if name in indexes])
+        known = self.links.indexes()
+        indexes = [known[name] for name in interfaces if name in known]
+        self._addresses.bind(every, indexes)
+        self._addresses.unbind(every, but=indexes)
 
     def unbind(self, addresses: Iterable[str]) -> None:
         """Remove the addresses from every interface; absent is success."""
