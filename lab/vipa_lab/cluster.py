@@ -4,6 +4,7 @@ A :class:`Cluster` is a context manager. An error that leaves its block carries 
 leaving it without one judges the run: no two answerers, and no agent that failed by itself.
 """
 
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -89,6 +90,7 @@ class Cluster:
         self.manifests.mkdir()
         self.write("erp.yaml", virtual_ip(**vip))
         self.write("list.yaml", preferred_list(*self.scenario.preferred))
+        self._folders: dict[str, Path] = {}
         self.agents: dict[str, Process] = {}
         self._started: list[tuple[str, Process]] = []
         self._frozen: set[str] = set()
@@ -124,16 +126,26 @@ class Cluster:
         node, _, interface = endpoint.partition("/")
         return self.node(node).nics[interface]
 
-    def write(self, name: str, text: str) -> Path:
-        """A manifest, in one step as editors and ConfigMaps do it."""
-        passing = self.manifests / f".{name}"
+    def folder(self, name: str) -> Path:
+        """Where the agent of this machine reads its manifests."""
+        return self._folders.get(name, self.manifests)
+
+    def own_folder(self, name: str) -> None:
+        """From its next start on, the agent of this machine reads a copy of the folder that no other agent reads."""
+        self._folders[name] = self.lab.work_dir / f"manifests-{name}"
+        shutil.copytree(self.manifests, self._folders[name])
+
+    def write(self, name: str, text: str, folder: Path | None = None) -> Path:
+        """A manifest, in one step as editors and ConfigMaps do it; by default for all agents."""
+        into = folder or self.manifests
+        passing = into / f".{name}"
         passing.write_text(text)
-        return passing.rename(self.manifests / name)
+        return passing.rename(into / name)
 
     def start(self, *names: str) -> None:
         """Start the agents of these machines."""
         for name in names:
-            self._keep(name, self.node(name).start_agent(self.manifests, "--log-format", "text"))
+            self._keep(name, self.node(name).start_agent(self.folder(name), "--log-format", "text"))
 
     def start_warm(self, name: str) -> Path:
         """Start an agent that has imported all it needs and begins when the file given back is made: a restart that
@@ -148,7 +160,7 @@ class Cluster:
         """The command line of an agent after the program's name."""
         key = ["--key-file", str(self.lab.key_file)]
         state = ["--state-dir", str(self.node(name).state_dir)]
-        return ["--node", name, "--manifests", str(self.manifests), *state, *key, "--log-format", "text"]
+        return ["--node", name, "--manifests", str(self.folder(name)), *state, *key, "--log-format", "text"]
 
     def start_both(self) -> None:
         """Both agents at once, until the first of the list serves."""
@@ -282,6 +294,11 @@ class Cluster:
             return live is not None and live.answered >= before + more
 
         self.wait(answered, f"{more} answers: {probe.process.last_words(300)}", WAIT_S, _LOOK_S)
+
+    def wait_client(self, probe: Probe[ProbeResult] | Probe[TcpResult], node: str) -> None:
+        """Until a probe is answered by ``node``, again and again."""
+        self.wait(lambda: (live := probe.live()) is not None and live.node == node, f"the client is answered by {node}")
+        self.wait_answered(probe)
 
     # --- the verdict
 

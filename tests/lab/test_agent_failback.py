@@ -33,7 +33,7 @@ def test_failback_waits_for_its_delay_across_nodes_and_loses_nothing(lab: Lab) -
         for port in ports:
             port.up()
         assert cluster.wait_serves("w1/eth1") - back_s >= DELAY_S
-        cluster.wait(lambda: (live := probe.live()) is not None and live.node == "w1", "the client moved")
+        cluster.wait_client(probe, "w1")
         result = probe.stop()
         assert result.lost == 0, f"a planned move: {result.outages}"
         assert [segment.node for segment in result.segments] == ["w2", "w1"]

@@ -51,7 +51,7 @@ def test_an_agent_is_killed_and_stays_dead(lab: Lab) -> None:
         cluster.agents["w1"].kill()
         taken_s = cluster.wait_serves("w2/eth1")
         assert taken_s - killed_s < CALM.permit_s + claim_delay_s(CALM, 1) + SLACK_S
-        cluster.wait(lambda: (live := probe.live()) is not None and live.node == "w2", "the cached client moved")
+        cluster.wait_client(probe, "w2")
         result = probe.stop()
         assert result.lost <= 5, f"the dead agent's kernel serves who knows its MAC: {result.outages}"
 
