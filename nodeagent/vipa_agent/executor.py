@@ -2,11 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
 from vipa.election import actions, events
 from vipa.election.elector import Elector
+from vipa.election.states import State
 from vipa.reasons import Reason
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.errors import KernelError
@@ -15,6 +17,9 @@ from vipa_agent.metrics import Metrics
 from vipa_agent.wire.mux import Mux
 
 log = structlog.get_logger()
+
+_NEWS: Final = frozenset({State.IDLE, State.CLAIMING, State.RECEIVING, State.HOLDER, State.YIELDING})
+"""States whose coming or going people hear of."""
 
 
 class Executor:
@@ -120,8 +125,11 @@ class Executor:
     def _report(self, action: actions.Transition | actions.Notice) -> None:
         self._changed()
         if isinstance(action, actions.Transition):
-            self._metrics.transition(action.vip, action.reason)
-            log.info(
+            # a spare's doubts that come to nothing are no news
+            told = action.new in _NEWS or action.old in _NEWS
+            if told:
+                self._metrics.transition(action.vip, action.reason)
+            (log.info if told else log.debug)(
                 "transition",
                 vip=action.vip,
                 old=action.old,
