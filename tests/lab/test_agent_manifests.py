@@ -2,8 +2,9 @@
 
 import pytest
 
-from vipa_lab.cluster import Cluster, preferred_list, virtual_ip
+from vipa_lab.cluster import Cluster
 from vipa_lab.lab import Lab
+from vipa_lab.manifests import preferred_list, virtual_ip
 
 BAD = virtual_ip("crm", "10.1.1.999")
 
