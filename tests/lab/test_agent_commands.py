@@ -33,7 +33,7 @@ def test_a_stopped_agent_hands_over_and_leaves_nothing(lab: Lab) -> None:
         cluster.wait_serves("w2/eth1")
         cluster.wait_answered(probe)
         result = probe.stop()
-        assert result.lost == 0, f"a planned move: {result.outages}"
+        cluster.check_lossless(result)
         assert [segment.node for segment in result.segments] == ["w1", "w2"]
         assert cluster.agents["w2"].terminate(30) == 0  # nobody is left to take over
         assert cluster.leftovers("w2") == []
