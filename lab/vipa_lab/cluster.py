@@ -76,6 +76,11 @@ class Cluster(Fleet):
         said = [(name, self.erp(name)) for name in self.running()]
         return [f"{name}/{vip['interface']}" for name, vip in said if vip.get("role") == "Holder"]
 
+    def datagrams(self, target: str = "") -> Probe[ProbeResult]:
+        """A client that sends a datagram every 5 ms, to the virtual IP unless told otherwise: loss is asked for here,
+        and the resolution of a benchmark would only make a small machine busier."""
+        return self.client.udp_probe(target or self.vip, period_ms=5)
+
     # --- waiting
 
     def start_both(self) -> None:

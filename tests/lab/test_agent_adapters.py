@@ -94,8 +94,9 @@ def test_a_card_is_replaced_by_one_with_another_mac(lab: Lab) -> None:
         assert cluster.client.neighbour("10.1.1.7") != old
         (back,) = [each for each in cluster.status("w1")["interfaces"] if each["name"] == "eth1"]
         assert back["mac"] == "02:76:69:70:aa:01"
-        probe = cluster.client.udp_probe(cluster.vip, count=200, period_ms=5)
-        cluster.check_lossless(probe.wait(60))
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe, 200)
+        cluster.check_lossless(probe.stop())
 
 
 def test_the_only_adapter_of_the_holder_is_replaced(lab: Lab) -> None:

@@ -24,7 +24,7 @@ def test_a_stopped_agent_hands_over_and_leaves_nothing(lab: Lab) -> None:
     with Cluster(lab) as cluster:
         cluster.start_both()
         assert cluster.leftovers("w1") != []
-        probe = cluster.client.udp_probe(cluster.vip)
+        probe = cluster.datagrams()
         cluster.wait_answered(probe)
         asked_s = time.monotonic()
         assert cluster.agents["w1"].terminate(30) == 0

@@ -27,7 +27,7 @@ def test_failback_waits_for_its_delay_across_nodes_and_loses_nothing(lab: Lab) -
         for port in ports:
             port.down()
         cluster.wait_serves("w2/eth1")
-        probe = cluster.client.udp_probe(cluster.vip)
+        probe = cluster.datagrams()
         cluster.wait_answered(probe)
         back_s = time.monotonic()
         for port in ports:
@@ -44,7 +44,7 @@ def test_failback_at_once_across_nodes_loses_nothing(lab: Lab) -> None:
         cluster.start("w2")
         cluster.wait_serves("w2/eth1")
         for _ in range(3):
-            probe = cluster.client.udp_probe(cluster.vip)
+            probe = cluster.datagrams()
             cluster.wait_answered(probe)
             cluster.start("w1")
             cluster.wait_serves("w1/eth1")

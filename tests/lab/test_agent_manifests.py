@@ -19,7 +19,7 @@ def test_a_bad_manifest_beside_a_good_one_disturbs_nobody(lab: Lab) -> None:
         cluster.start_both()
         assert refused(cluster, "w1", "crm")
         term = cluster.erp("w1")["term"]
-        probe = cluster.client.udp_probe(cluster.vip)
+        probe = cluster.datagrams()
         cluster.wait_answered(probe)
         cluster.write("beside.yaml", virtual_ip("pos", "10.1.1.8", timing="Soon"))
         cluster.write("broken.yaml", "kind: [VirtualIP\n")
@@ -56,7 +56,7 @@ def test_a_removed_manifest_takes_its_address_from_every_machine(lab: Lab) -> No
     with Cluster(lab) as cluster:
         cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8"))
         cluster.start_both()
-        probe = cluster.client.udp_probe("10.1.1.8")
+        probe = cluster.datagrams("10.1.1.8")
         cluster.wait_answered(probe)
         (cluster.manifests / "erp.yaml").unlink()
         for node in ("w1", "w2"):
@@ -75,7 +75,7 @@ def test_a_removed_manifest_takes_its_address_from_every_machine(lab: Lab) -> No
 def test_a_reordered_list_is_followed_by_planned_moves(lab: Lab) -> None:
     with Cluster(lab) as cluster:
         cluster.start_both()
-        probe = cluster.client.udp_probe(cluster.vip)
+        probe = cluster.datagrams()
         cluster.wait_answered(probe)
         cluster.write("list.yaml", preferred_list("10.1.1.6", "10.1.1.5", "10.1.1.4"))
         cluster.wait_serves("w2/eth1")
@@ -95,7 +95,7 @@ def test_nodes_that_read_a_new_list_one_after_the_other_move_once(lab: Lab) -> N
     with Cluster(lab) as cluster:
         cluster.own_folder("w2")
         cluster.start_both()
-        probe = cluster.client.udp_probe(cluster.vip)
+        probe = cluster.datagrams()
         cluster.wait_answered(probe)
         turned = preferred_list("10.1.1.6", "10.1.1.5", "10.1.1.4")
         cluster.write("list.yaml", turned)
@@ -113,7 +113,7 @@ def test_two_virtual_ips_are_served_by_two_machines(lab: Lab) -> None:
         cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8", preferred="other"))
         cluster.write("other.yaml", preferred_list("10.1.1.6", "10.1.1.5", name="other"))
         cluster.start_both()
-        probe = cluster.client.udp_probe("10.1.1.8")
+        probe = cluster.datagrams("10.1.1.8")
         cluster.wait_client(probe, "w2")
         cluster.power_off("w2")
         cluster.wait_client(probe, "w1")

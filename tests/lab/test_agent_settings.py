@@ -22,7 +22,7 @@ def test_grand_tour(lab: Lab, rp_filter: int, arp_ignore: int) -> None:
         for node in cluster.scenario.nodes:
             node.set_ipv4_conf(rp_filter=rp_filter, arp_ignore=arp_ignore)
         cluster.start_both()
-        probe = cluster.client.udp_probe(cluster.vip, period_ms=5)
+        probe = cluster.datagrams()
         adapters(cluster, probe)
         power(cluster, probe)
         killed(cluster, probe)

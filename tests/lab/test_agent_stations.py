@@ -103,7 +103,7 @@ def test_forged_and_garbled_heartbeats_are_counted_and_move_nothing(lab: Lab) ->
             "forged": encode(lie, wrong_secret, forger.cluster_id),
         }
         before = cluster.erp("w1")["term"], cluster.moves("w1"), cluster.moves("w2")
-        probe = cluster.client.udp_probe(cluster.vip)
+        probe = cluster.datagrams()
         cluster.wait_answered(probe)
         for result, payload in bad.items():
             at_first = counted(cluster, "w2", result)
