@@ -141,7 +141,7 @@ def test_every_second_probe_answered_is_never_enough(net: Net) -> None:
 
     def passes(source: str, target: str, event: ev.Event) -> bool:
         lost[0] += source == VIP
-        return source != VIP or lost[0] % 4 < 2  # each probe is asked twice: broadcast and unicast
+        return source != VIP or (lost[0] - 1) % 4 < 2  # each probe is asked twice: broadcast and unicast
 
     net.passes = passes
     net.run(3)
@@ -165,6 +165,24 @@ def test_claiming_of_a_better_rank_resets_the_count(net: Net, rank: int, claims:
     q.speaks = False
     net.run(0.5)
     assert net.answerers() == ["b"]
+
+
+def test_any_rank_that_is_permitting_is_waited_out(net: Net) -> None:
+    b = net.machine("b", 5)
+    p, q = net.puppet("p", 4), net.puppet("q", 6)
+    net.start(net.vip(4, 5, 6))
+    p.speak(WireRole.HOLDER)
+    q.speak(WireRole.SPARE)
+    net.run(1)
+    p.speaks = False
+    net.until(lambda: b.is_(State.SUSPECTING), 1)
+    q.role = WireRole.PERMITTING
+    q.say()
+    q.speaks = False
+    said = net.now
+    net.until(lambda: bool(net.did("b", act.BeginClaim)), 1)
+    element_s = PROFILE.probes * PROFILE.gap_s
+    assert net.now - said >= element_s + claim_delay_s(PROFILE, 1)
 
 
 def test_claiming_is_said_from_the_first_unanswered_probe_on(net: Net) -> None:

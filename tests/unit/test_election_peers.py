@@ -218,7 +218,9 @@ def test_paused_spares_leave_the_silence_alone_and_holders_serve_on(net: Net) ->
     net.run(5)
     assert net.answerers() == ["a"]
     a.on = False
-    net.run(5)
+    net.run(1)
+    b.step(ev.InterfacesChanged(tuple(b.nics.values())))  # any news makes it think again
+    net.run(4)
     assert not net.did("b", act.Bind, act.BeginClaim)
     assert b.is_(State.SPARE)
 

@@ -66,6 +66,12 @@ def test_golden_frames_both_ways(beat: Beat, golden: str) -> None:
     assert decode(bytes.fromhex(golden), [KEY], CLUSTER) == beat
 
 
+def test_the_numbers_of_roles_and_steps_stay() -> None:
+    names = ["SPARE", "CLAIMING", "HOLDER", "YIELDING", "EXCLUDED", "PERMITTING"]
+    assert [WireRole[name] for name in names] == [1, 2, 3, 4, 5, 6]
+    assert [HandoverStep[name] for name in ("OFFER", "READY", "GO")] == [1, 2, 3]
+
+
 addresses = st.one_of(st.ip_addresses(v=4).map(str), st.ip_addresses(v=6).map(str))
 u8, u32, u64 = st.integers(0, 255), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 milliseconds = st.integers(0, 65535).map(lambda ms: ms / 1000)
