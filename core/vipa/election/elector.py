@@ -35,7 +35,9 @@ from vipa.plan import Plan, PlannedVip
 from vipa.reasons import Reason
 
 LATE_S_MIN: Final = 0.010
-"""Lateness that an idle loop shows under load (p99); only more than this and more than one interval is distrusted."""
+"""Lateness that an idle loop shows under load (p99). More than this and more than one silence is distrusted: up to
+there the drained sockets tell what happened, peers still hold this node's beats for fresh, and a holder that said *go*
+has not begun to probe. (01-election says one interval: on busy cores that kept Fast from ever claiming.)"""
 
 STOP_S_MAX: Final = 2.5
 """A shutdown hands over for this long at most: SIGTERM to exit is promised within 3 s."""
@@ -52,6 +54,7 @@ class Elector:
         self.sender = Sender(self.node)
         self._interfaces: tuple[LocalInterface, ...] = ()
         self._deadline: float | None = None
+        self._deadline_stale = False
         self._stopped = False
         self._guarded: tuple[Guard, tuple[tuple[str, str], ...]] | None = None
 
@@ -68,12 +71,18 @@ class Elector:
         self._lapse(now)
         self._distrust(now)
         self._take(event)
-        self._settle(draining=isinstance(event, BeatReceived | ArpSeen))
-        self._deadline = self._soonest()
+        # most frames only confirm what is known: then there is nothing to settle, and of many frames in one go only
+        # the last one's deadline is of interest
+        if not isinstance(event, BeatReceived | ArpSeen) or self._unsettled():
+            self._settle(draining=not isinstance(event, TimerFired))
+        self._deadline_stale = True
         return node.out
 
     def next_deadline(self) -> float | None:
         """When to step ``TimerFired`` next; None before the first step."""
+        if self._deadline_stale:
+            self._deadline_stale = False
+            self._deadline = self._soonest()
         return self._deadline
 
     # --- before the event
@@ -96,17 +105,23 @@ class Elector:
 
     def _distrust(self, now: float) -> None:
         node = self.node
-        if self._deadline is None:
+        # what was due when it was last computed can only have moved on since: frames that move it nearer settle
+        if self._deadline is None or now - self._deadline <= LATE_S_MIN:
             return
-        late_s = now - self._deadline
-        interval_s = min((v.profile.interval_s for v in node.vips.values()), default=LATE_S_MIN)
-        if late_s <= max(interval_s, LATE_S_MIN):
+        deadline = self.next_deadline()
+        assert deadline is not None
+        silence_s = min((v.profile.silence_s for v in node.vips.values()), default=LATE_S_MIN)
+        if now - deadline <= max(silence_s, LATE_S_MIN):
             return
         node.health.distrust(now)
         for vip in node.vips.values():
             if vip.permitting:
                 continue  # the kernel decides this one: its claim element ends by itself
-            if vip.state in (State.SUSPECTING, State.CLAIMING, State.RECEIVING):
+            if now - deadline > vip.profile.permit_s / 2:
+                node.frozen_until = now
+            if vip.state in (State.CLAIMING, State.RECEIVING) or (
+                vip.state is State.SUSPECTING and node.frozen_until == now
+            ):
                 vip.offer = None
                 claim.give_up(node, vip, Reason.LISTENING)
             elif vip.state is State.YIELDING and vip.offer is not None:
@@ -228,8 +243,21 @@ class Elector:
 
     # --- after the event
 
+    def _unsettled(self) -> bool:
+        """Whether a frame changed anything that rules or peers must hear of, or sending is due anyway."""
+        node = self.node
+        return bool(
+            node.dirty
+            or node.urgent
+            or node.roles_stale
+            or node.rates_stale
+            or node.now >= self.sender.next_deadline()
+            or not node.health.all_healthy
+        )
+
     def _settle(self, draining: bool) -> None:
-        """``draining``: more frames may wait behind this one, so nothing is concluded from silence until the timer."""
+        """``draining``: frames may wait on the sockets. Nothing is concluded from silence before the timer, ahead of
+        which the shell drains them; what the kernel says of a link counts at once."""
         node = self.node
         node.draining = draining
         for endpoint in node.health.judge(node.now, only_better=draining):

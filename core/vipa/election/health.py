@@ -59,6 +59,9 @@ class LocalEndpoint:
         return self.reason is Reason.HEALTHY
 
 
+_FROM_SILENCE: Final = frozenset({Reason.PATH_SILENT, Reason.ONE_WAY, Reason.ISOLATED})
+
+
 class Health:
     """All endpoints of this node that are in some succession."""
 
@@ -158,13 +161,18 @@ class Health:
             if e is not endpoint and e.network == endpoint.network and e.kernel is Reason.HEALTHY
         )
 
+    @property
+    def all_healthy(self) -> bool:
+        """Whether there is nothing that a frame could make better."""
+        return all(e.reason is Reason.HEALTHY for e in self.endpoints.values())
+
     def judge(self, now: float, only_better: bool = False) -> list[LocalEndpoint]:
         """Re-judge every endpoint; returns those whose reason changed. ``only_better``: more frames may be waiting, so
         silence proves nothing yet."""
         changed: list[LocalEndpoint] = []
         for endpoint in self.endpoints.values():
             reason = self._reason(now, endpoint)
-            if reason is endpoint.reason or (only_better and reason is not Reason.HEALTHY):
+            if reason is endpoint.reason or (only_better and reason in _FROM_SILENCE):
                 continue
             if reason is Reason.HEALTHY:
                 endpoint.healthy_since = now
@@ -208,7 +216,7 @@ class Health:
             targets = [*endpoint.asked, *(s for s in endpoint.stations if s not in endpoint.asked)]
             # with fresh contact the first target is enough to keep it; all of them once it was missed
             fresh = now - endpoint.contact_at <= 2 * endpoint.profile.interval_s
-            patience = 1 if endpoint.asks_unanswered < ASKS_EAGER else ASKS_SLOWER
+            patience = 0.5 if endpoint.asks_unanswered < ASKS_EAGER else ASKS_SLOWER
             endpoint.next_ask_at = now + endpoint.profile.interval_s * patience
             endpoint.asks_unanswered += 1
             for target in targets[:1] if fresh else targets:

@@ -63,6 +63,7 @@ class Node:
         self.our_macs: dict[str, str] = {}
         self.stopping_since: float | None = None
         self.peer_addresses: set[str] = set()
+        self.frozen_until = NEVER
         self.draining = False
         self.urgent = False
         self.roles_stale = True
@@ -152,8 +153,18 @@ class Node:
         return None
 
     def silent_at(self, vip: VipState) -> float:
-        """When the present silence is (or was) long enough to suspect."""
-        seen_at = max(self.holder_heard_at(vip), self.health.trusted_since)
+        """When the present silence is (or was) long enough to suspect.
+
+        After a lateness of this node a Holder that is heard at all counts, since its echoes are stale through no fault
+        of its own; after a freeze everything starts over. On a machine that is always late the truly silent are so
+        still suspected.
+        """
+        seen_at = max(self.holder_heard_at(vip), self.frozen_until)
+        trusted_since = self.health.trusted_since
+        if trusted_since > seen_at and any(
+            p.role(vip.id) is WireRole.HOLDER and p.heard_at >= trusted_since for p in self.peers.values()
+        ):
+            seen_at = trusted_since
         return seen_at + self.silence_s(vip)
 
     def wire_role(self, vip: VipState) -> WireRole:
@@ -177,7 +188,7 @@ class Node:
         """Heartbeat interval on a path; an address nobody was heard from gets the full rate for a while."""
         peer = self.peer_by_address.get(path.theirs)
         if peer is not None:
-            return self.interval_to(peer)
+            return peer.beaten_every_s
         local = self.health.endpoints[path.mine]
         fresh = self.now - local.born_at <= rates.UNHEARD_S
         return local.profile.interval_s if fresh else rates.SLOW_S

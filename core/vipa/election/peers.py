@@ -95,6 +95,8 @@ class Peer:
     seq: int = 0
     epoch: int = 0
     interval_s: float = 1.0
+    beaten_every_s: float = 1.0
+    """How often this node beats to it now."""
     met_at: float = NEVER
     heard_at: float = NEVER
     two_way_at: float = NEVER
@@ -103,6 +105,11 @@ class Peer:
     stopping: bool = False
     sees_my_digest: int = -1
     digest: int = 0
+    latest: Beat | None = None
+    """The beat taken in last: its copies over other paths say nothing new."""
+    latest_network: str = ""
+    echoed: frozenset[tuple[str, str]] = frozenset()
+    """Paths (mine, theirs) that it echoes in time: not empty when the peer hears us."""
     synced_at: dict[str, float] = field(default_factory=dict)
     roles: dict[int, HeardRole] = field(default_factory=dict)
     endpoints: dict[str, EndpointState] = field(default_factory=dict)

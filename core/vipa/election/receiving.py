@@ -18,6 +18,9 @@ from vipa.reasons import Reason
 DEFEND_S: Final = 10.0
 """At most one defence against a foreign owner in this time (RFC 5227 §2.4, DEFEND_INTERVAL)."""
 
+VERIFIED_MAX: Final = 64
+"""Beats remembered while their copies come in over other paths: more than arrive within one drain of all sockets."""
+
 
 class Receiver:
     """Takes frames into a Node. Counts every heartbeat under a result word (``vipa_heartbeats_total``)."""
@@ -26,7 +29,7 @@ class Receiver:
         self.node = node
         self.results: dict[str, int] = {}
         self.unknown_fields = 0
-        self._last: tuple[bytes, Beat] | None = None
+        self._verified: dict[bytes, Beat] = {}
 
     def beat(self, event: BeatReceived) -> None:
         """One heartbeat datagram."""
@@ -44,8 +47,9 @@ class Receiver:
         if beat.node == node.config.node:
             return "own"  # a second agent under our name: never listen to ourselves
         node.health.heard(node.now, event.interface)
-        echo = next((e for e in beat.echoes if e.incarnation == node.config.incarnation), None)
         peer = node.peers.get(beat.node)
+        copy = peer is not None and beat is peer.latest
+        echo = None if copy else next((e for e in beat.echoes if e.incarnation == node.config.incarnation), None)
         if peer is None or beat.incarnation != peer.incarnation:
             if peer is not None and not new_incarnation(peer, beat, node.now, echo is not None):
                 return "stale"
@@ -60,21 +64,33 @@ class Receiver:
         path.arrived(node.now, max(beat.interval_s, peer.interval_s))
         path.seq, path.mac = beat.seq, event.source_mac
         node.our_macs[event.source_mac] = event.source_address
-        if echo is None:
+        if echo is not None:
+            if beat.seq >= peer.seq:
+                self._news(peer, beat, echo)
+            peer.echoed = self._echoed(peer, beat, echo)
+        elif not copy:
             return "asked"
         if beat.seq >= peer.seq:
-            self._news(peer, beat, echo, path)
-        two_way = self._echoed(peer, beat, echo, path)
-        self._roles(peer, beat, path, two_way)
+            peer.heard_at = node.now
+        if peer.echoed:
+            peer.two_way_at = node.now
+        if (path.mine, path.theirs) in peer.echoed:
+            path.two_way_at = node.now
+            node.health.contact(node.now, path.mine)
+        if not copy or path.network != peer.latest_network:
+            self._roles(peer, beat, path, bool(peer.echoed))
+        peer.latest, peer.latest_network = beat, path.network
         return "accepted"
 
     def _decode(self, payload: bytes) -> Beat:
         # the same bytes come in over every path: verify them once
-        if self._last is not None and self._last[0] == payload:
-            return self._last[1]
-        beat = decode(payload, self.node.config.accepted_keys, self.node.config.cluster_id)
-        self.unknown_fields += beat.unknown_fields
-        self._last = (payload, beat)
+        beat = self._verified.get(payload)
+        if beat is None:
+            beat = decode(payload, self.node.config.accepted_keys, self.node.config.cluster_id)
+            self.unknown_fields += beat.unknown_fields
+            if len(self._verified) >= VERIFIED_MAX:
+                del self._verified[next(iter(self._verified))]
+            self._verified[payload] = beat
         return beat
 
     def _met(self, beat: Beat) -> Peer:
@@ -109,11 +125,12 @@ class Receiver:
                 continue
             path = node.paths.get((endpoint.address, event.source_address))
             if path is not None:
-                self._claims_address(peer, event.source_address)
+                if node.peer_by_address.get(event.source_address) is not peer:
+                    self._claims_address(peer, event.source_address)
                 return path
         return None
 
-    def _news(self, peer: Peer, beat: Beat, echo: Echo, path: Path) -> None:
+    def _news(self, peer: Peer, beat: Beat, echo: Echo) -> None:
         now = self.node.now
         was_alive = peer.alive(now)
         peer.seq, peer.epoch, peer.interval_s, peer.heard_at = beat.seq, beat.epoch, beat.interval_s, now
@@ -129,21 +146,11 @@ class Receiver:
             self.node.dirty.update(self.node.vips)
             self.node.rates_stale = True
 
-    def _echoed(self, peer: Peer, beat: Beat, echo: Echo, path: Path) -> bool:
-        """Update the path's and the peer's two-way times; whether the peer hears us."""
-        now = self.node.now
-        window_s = (MISS + 1) * max(self.node.interval_to(peer), beat.interval_s) + ECHO_SLACK_S
-        hears = False
-        for heard in echo.paths:
-            if self.node.sent.age_s(now, heard.seq) > window_s:
-                continue
-            hears = True
-            if (heard.theirs, heard.mine) == (path.mine, path.theirs):
-                path.two_way_at = now
-                self.node.health.contact(now, path.mine)
-        if hears:
-            peer.two_way_at = now
-        return hears
+    def _echoed(self, peer: Peer, beat: Beat, echo: Echo) -> frozenset[tuple[str, str]]:
+        """Paths (mine, theirs) on which the peer heard us in time."""
+        node = self.node
+        window_s = (MISS + 1) * max(peer.beaten_every_s, beat.interval_s) + ECHO_SLACK_S
+        return frozenset((h.theirs, h.mine) for h in echo.paths if node.sent.age_s(node.now, h.seq) <= window_s)
 
     def _roles(self, peer: Peer, beat: Beat, path: Path, two_way: bool) -> None:
         node = self.node

@@ -6,6 +6,7 @@ from typing import Final
 from vipa.election import handover
 from vipa.election.actions import SendBeat
 from vipa.election.duel import UNRANKED
+from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.peers import Path, Peer, role_hash
 from vipa.election.states import State
@@ -26,6 +27,12 @@ FRESH_S: Final = 0.2
 PATHS_MAX: Final = 20
 """Path echoes per heartbeat: 20 × 14 bytes, four peers with five paths each."""
 
+RATES_S: Final = 0.1
+"""Rates are worked out anew at least this often: what changes them at once says so (``rates_stale``), what only time
+changes (a peer not heard for long) may wait for five beats."""
+
+Chunk = tuple[tuple[Path, ...], tuple[tuple[Peer, tuple[Path, ...]], ...]]
+"""Paths that get the same heartbeat, and the peers among them with theirs."""
 
 _TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
 """Roles whose bearer must know of a holder it may not hear."""
@@ -40,6 +47,8 @@ class Sender:
         self.digest = 0
         self._said: dict[int, tuple[RoleEntry, float]] = {}
         self._page = 0
+        self._buckets: dict[float, list[Chunk]] = {}
+        self._rated_at = NEVER
 
     def next_deadline(self) -> float:
         """When the next beat is due."""
@@ -52,20 +61,30 @@ class Sender:
             self._update_roles()
         if not node.urgent and not node.rates_stale and node.now < self.next_deadline():
             return
-        buckets: dict[float, list[Path]] = {}
-        for path in node.paths.values():
-            buckets.setdefault(node.path_interval(path), []).append(path)
-        self.next_at = {i: at for i, at in self.next_at.items() if i in buckets}
-        for interval_s, paths in buckets.items():
+        if node.rates_stale or node.now - self._rated_at >= RATES_S:
+            self._rate()
+        for interval_s, chunks in self._buckets.items():
             due_at = self.next_at.setdefault(interval_s, node.now)
             if node.now >= due_at:
                 # keep the beat's phase unless it was missed by more than an interval
                 on_time = due_at + interval_s
                 self.next_at[interval_s] = on_time if on_time > node.now else node.now + interval_s
-                self._send(interval_s, paths)
+                self._send(interval_s, chunks)
             elif node.urgent:
-                self._send(interval_s, paths)
+                self._send(interval_s, chunks)
         node.urgent = node.rates_stale = False
+
+    def _rate(self) -> None:
+        """Who is beaten how often from now on."""
+        node = self.node
+        for peer in node.peers.values():
+            peer.beaten_every_s = node.interval_to(peer)
+        paths: dict[float, list[Path]] = {}
+        for path in node.paths.values():
+            paths.setdefault(node.path_interval(path), []).append(path)
+        self._buckets = {interval_s: list(self._chunks(of_rate)) for interval_s, of_rate in paths.items()}
+        self.next_at = {i: at for i, at in self.next_at.items() if i in self._buckets}
+        self._rated_at = node.now
 
     def _update_roles(self) -> None:
         node = self.node
@@ -88,34 +107,41 @@ class Sender:
             rank = best[0] if best else UNRANKED
         return RoleEntry(vip.id, node.wire_role(vip), max(vip.term, 0), rank, vip.digest)
 
-    def _send(self, interval_s: float, paths: list[Path]) -> None:
-        for chunk in self._chunks(paths):
-            node = self.node
+    def _send(self, interval_s: float, chunks: list[Chunk]) -> None:
+        node = self.node
+        for paths, peers in chunks:
             node.seq += 1
             node.sent.record(node.now, node.seq)
-            payload = encode(self._beat(interval_s, chunk), node.config.accepted_keys[0], node.config.cluster_id)
-            for path in chunk:
-                node.emit(SendBeat(path.interface, path.mine, path.theirs, path.mac, payload))
+            payload = encode(self._beat(interval_s, peers), node.config.accepted_keys[0], node.config.cluster_id)
+            node.out += [SendBeat(p.interface, p.mine, p.theirs, p.mac, payload) for p in paths]
 
-    def _chunks(self, paths: list[Path]) -> Iterator[list[Path]]:
+    def _chunks(self, paths: list[Path]) -> Iterator[Chunk]:
         """Whole peers, at most PATHS_MAX paths at a time."""
         chunk: list[Path] = []
         for path in sorted(paths, key=self._peer_name):
             same = chunk and self._peer_name(chunk[-1]) == self._peer_name(path)
             if len(chunk) >= PATHS_MAX and not same:
-                yield chunk
+                yield self._chunk(chunk)
                 chunk = []
             chunk.append(path)
         if chunk:
-            yield chunk
+            yield self._chunk(chunk)
+
+    def _chunk(self, paths: list[Path]) -> Chunk:
+        of_peer: dict[str, tuple[Peer, list[Path]]] = {}
+        for path in paths:
+            peer = self.node.peer_by_address.get(path.theirs)
+            if peer is not None:
+                of_peer.setdefault(peer.node, (peer, []))[1].append(path)
+        return tuple(paths), tuple((peer, tuple(theirs)) for peer, theirs in of_peer.values())
 
     def _peer_name(self, path: Path) -> str:
         peer = self.node.peer_by_address.get(path.theirs)
         return peer.node if peer else ""
 
-    def _beat(self, interval_s: float, paths: list[Path]) -> Beat:
+    def _beat(self, interval_s: float, paths: tuple[tuple[Peer, tuple[Path, ...]], ...]) -> Beat:
         node = self.node
-        peers = {p.node: p for path in paths if (p := node.peer_by_address.get(path.theirs)) is not None}
+        peers = [peer for peer, _ in paths]
         lefts = [until - node.now for until in node.permits.values()]
         untimed = any(v.elected and node.alone(v) for v in node.vips.values())
         return Beat(
@@ -133,18 +159,14 @@ class Sender:
                 EndpointState(e.address, e.healthy, e.flaps, max(node.now - e.healthy_since, 0.0) if e.healthy else 0.0)
                 for e in node.health.endpoints.values()
             ),
-            echoes=tuple(self._echo(peer, paths) for peer in peers.values()),
-            roles=tuple(self._roles(peers.values())),
-            relays=tuple(self._relays(peers.values())),
-            handovers=tuple(self._handovers(peers.values())),
+            echoes=tuple(
+                Echo(peer.incarnation, peer.digest, tuple(PathEcho(p.mine, p.theirs, p.seq) for p in on if p.seq))
+                for peer, on in paths
+            ),
+            roles=tuple(self._roles(peers)),
+            relays=tuple(self._relays(peers)),
+            handovers=tuple(self._handovers(peers)),
         )
-
-    def _echo(self, peer: Peer, paths: list[Path]) -> Echo:
-        node = self.node
-        echoes = tuple(
-            PathEcho(p.mine, p.theirs, p.seq) for p in paths if p.seq and node.peer_by_address.get(p.theirs) is peer
-        )
-        return Echo(peer.incarnation, peer.digest, echoes)
 
     def _roles(self, peers: Iterable[Peer]) -> list[RoleEntry]:
         """What changed lately; and pages of all while some peer's record of us differs."""
