@@ -260,7 +260,7 @@ def test_a_late_node_starts_its_suspicion_over(net: Net) -> None:
     p.speaks = False
     net.until(lambda: b.is_(State.SUSPECTING), 1)
     b.frozen = True
-    net.run(0.2)
+    net.run(PROFILE.permit_s)
     b.thaw()
     thawed = net.now
     assert b.is_(State.SPARE)
