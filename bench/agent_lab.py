@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vipa_agent.status import StatusError, read_status
-from vipa_lab.cluster import preferred_list, virtual_ip
 from vipa_lab.errors import LabError
 from vipa_lab.lab import Lab
+from vipa_lab.manifests import preferred_list, virtual_ip
 from vipa_lab.node import Node
 from vipa_lab.process import Process
 

@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import signal
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,8 @@ import structlog
 
 from vipa.election.elector import Config, Elector
 from vipa.election.events import (
+    ArpSeen,
+    BeatReceived,
     HeldAtStart,
     InterfacesChanged,
     LocalInterface,
@@ -167,19 +170,27 @@ class Agent:
         self.executor.step(event)
         self._sleep()
 
-    def _readable(self, socket: NicSocket) -> None:
+    def _readable(self, drain: Callable[[], Sequence[BeatReceived | ArpSeen]]) -> None:
         self._take_renewals()
-        for event in socket.drain():
+        for event in drain():
             self.executor.step(event)
         self._sleep()
 
     def _sleep(self) -> None:
-        """Set the timer to the election's next deadline."""
-        self._due_at = self.elector.next_deadline()
+        """Set the timer to the election's next deadline; most frames leave it where it was."""
+        due_at = self.elector.next_deadline()
+        if due_at == self._due_at and self._timer is not None:
+            return
         if self._timer is not None:
             self._timer.cancel()
-        if self._due_at is not None and self._due_at != float("inf"):
-            self._timer = self.loop.call_later(max(self._due_at - boottime_s(), 0.0), self.wake, TimerFired())
+            self._timer = None
+        self._due_at = due_at
+        if due_at is not None and due_at != float("inf"):
+            self._timer = self.loop.call_later(max(due_at - boottime_s(), 0.0), self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        self.wake(TimerFired())
 
     def _take_renewals(self) -> None:
         while self._renewed:
@@ -219,8 +230,9 @@ class Agent:
             log.warning("no sockets", interface=interface, detail=message)
 
     def _opened(self, socket: NicSocket) -> None:
-        for fileno in socket.filenos():
-            self.loop.add_reader(fileno, self._readable, socket)
+        beats, arp = socket.filenos()
+        self.loop.add_reader(beats, self._readable, socket.drain_beats)
+        self.loop.add_reader(arp, self._readable, socket.drain_arp)
 
     def _closing(self, socket: NicSocket) -> None:
         for fileno in socket.filenos():

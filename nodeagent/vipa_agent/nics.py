@@ -20,11 +20,13 @@ class Nics:
         self._changed = changed
         self.interfaces: tuple[LocalInterface, ...] = ()
         self.indexes: dict[str, int] = {}
+        self._polled: dict[int, tuple[bool, bool] | None] = {}
         self.service: frozenset[str] = frozenset()
         """Names of interfaces with a service endpoint: only these are polled."""
 
     def resync(self) -> bool:
         """Read everything anew; tells the owner when it differs. Returns whether an ifindex changed."""
+        self._polled = {}
         interfaces = self._kernel.snapshot()
         indexes = self._kernel.links.indexes()
         known = {i.name for i in interfaces}
@@ -41,6 +43,9 @@ class Nics:
         if not names:
             return
         states = self._kernel.links.poll(names)
+        if states == self._polled:
+            return
+        self._polled = states
         if any(state is None for state in states.values()):
             self.resync()
             return
