@@ -55,6 +55,7 @@ class Elector:
         self._interfaces: tuple[LocalInterface, ...] = ()
         self._deadline: float | None = None
         self._deadline_stale = False
+        self._settled_at = NEVER
         self._stopped = False
         self._guarded: tuple[Guard, tuple[tuple[str, str], ...]] | None = None
 
@@ -260,6 +261,7 @@ class Elector:
         which the shell drains them; what the kernel says of a link counts at once."""
         node = self.node
         node.draining = draining
+        self._settled_at = node.now
         for endpoint in node.health.judge(node.now, only_better=draining):
             node.note(endpoint.reason, f"endpoint {endpoint.interface}", endpoint.address)
             node.urgent = True
@@ -393,4 +395,4 @@ class Elector:
             at = min(at, until)
         if node.stopping_since is not None and not self._stopped:
             at = min(at, node.stopping_since + STOP_S_MAX)
-        return max(at, node.now) if node.dirty else at
+        return min(at, self._settled_at) if node.dirty else at

@@ -171,9 +171,10 @@ def duelist(node: Node, vip: VipState) -> Duelist:
 
 def _meet(node: Node, vip: VipState, theirs: Duelist) -> bool:
     if wins(duelist(node, vip), theirs):
-        if vip.announced > 0:
+        if node.now - vip.defended_at >= vip.profile.gap_s:
+            vip.defended_at = node.now
             start_announcing(node, vip)
-        node.urgent = True
+            node.urgent = True
         return False
     node.release(vip)
     vip.offer = None

@@ -117,27 +117,21 @@ class Sender:
 
     def _chunks(self, paths: list[Path]) -> Iterator[Chunk]:
         """Whole peers, at most PATHS_MAX paths at a time."""
-        chunk: list[Path] = []
-        for path in sorted(paths, key=self._peer_name):
-            same = chunk and self._peer_name(chunk[-1]) == self._peer_name(path)
-            if len(chunk) >= PATHS_MAX and not same:
-                yield self._chunk(chunk)
-                chunk = []
-            chunk.append(path)
-        if chunk:
-            yield self._chunk(chunk)
-
-    def _chunk(self, paths: list[Path]) -> Chunk:
-        of_peer: dict[str, tuple[Peer, list[Path]]] = {}
+        by_name: dict[str, list[Path]] = {}
         for path in paths:
             peer = self.node.peer_by_address.get(path.theirs)
-            if peer is not None:
-                of_peer.setdefault(peer.node, (peer, []))[1].append(path)
-        return tuple(paths), tuple((peer, tuple(theirs)) for peer, theirs in of_peer.values())
-
-    def _peer_name(self, path: Path) -> str:
-        peer = self.node.peer_by_address.get(path.theirs)
-        return peer.node if peer else ""
+            by_name.setdefault(peer.node if peer else "", []).append(path)
+        chunk: list[Path] = []
+        peers: list[tuple[Peer, tuple[Path, ...]]] = []
+        for name, on in sorted(by_name.items()):
+            if len(chunk) >= PATHS_MAX:
+                yield tuple(chunk), tuple(peers)
+                chunk, peers = [], []
+            chunk += on
+            if name:
+                peers.append((self.node.peers[name], tuple(on)))
+        if chunk:
+            yield tuple(chunk), tuple(peers)
 
     def _beat(self, interval_s: float, paths: tuple[tuple[Peer, tuple[Path, ...]], ...]) -> Beat:
         node = self.node
