@@ -28,6 +28,7 @@ from vipa.planner import plan, world_of
 from vipa_agent import picture
 from vipa_agent.executor import Executor
 from vipa_agent.kernel.clock import boottime_s
+from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents, Links
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
@@ -250,11 +251,14 @@ class Agent:
         """What somebody removed comes back (within 1 s)."""
         while True:
             await asyncio.sleep(AUDIT_S)
-            if not self.kernel.intact():
-                log.warning("gate removed by someone: restored")
-                self.kernel.guard(self.elector.node.by_address, self._own)
-            self._rebind()
-            self._resync()
+            try:
+                if not self.kernel.intact():
+                    log.warning("gate removed by someone: restored")
+                    self.kernel.guard(self.elector.node.by_address, self._own)
+                self._rebind()
+                self._resync()
+            except KernelError as error:  # removed again at this very moment: the next round sees how it ended
+                log.warning("not put back yet", error=str(error))
             self._changed()
             self._remember()
 

@@ -8,6 +8,7 @@ back. A loop that has not ticked for half a permit is taken for hung and its per
 import errno
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -124,7 +125,8 @@ class Renewer:
             self._renewed(interface, sent_s + kept.permit_s)
         elif any(failure.code == errno.ENOENT for failure in failures):
             del self._kept[interface]
-            self._flips.lapse(interface)
+            with suppress(NetlinkRefused):  # the tables themselves were removed, and with them what was elected
+                self._flips.lapse(interface)
             self._lapsed(interface)
         else:
             kept.next_s = sent_s + _RETRY_S
