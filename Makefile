@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check unit sim lab test fmt lock bench-failover bench-report clean
+.PHONY: help setup demo check unit sim lab test fmt lock bench-failover bench-agent bench-report clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv made: check, unit, simulator, lab.
@@ -52,6 +52,9 @@ bench-failover: setup ## outages beside keepalived, to docs/benchmarks.md; resum
 
 bench-report: setup ## docs/benchmarks.md again from the runs at hand
 	@$(BIN)/python bench/report.py
+
+bench-agent: setup ## what one agent costs, and whether its loop holds the beat on busy cores; ARGS=--vips 200
+	@$(BIN)/python bench/agent.py $(ARGS)
 
 clean: ## remove .venv, build/ and caches
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
