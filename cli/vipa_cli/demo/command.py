@@ -14,6 +14,7 @@ from vipa_cli import exits
 from vipa_cli.demo import table
 from vipa_cli.demo.acts import ACTS, VIP
 from vipa_cli.demo.director import Director, Story, View
+from vipa_cli.demo.interrupt import Interrupt
 from vipa_cli.demo.judge import Row, Verdict
 from vipa_cli.demo.plain import Lines, Silent
 from vipa_cli.demo.screen import Screen
@@ -47,10 +48,11 @@ def demo_command(
     director, code = None, exits.GOOD
     began_s = time.monotonic()
     try:
-        with Lab(logs) as lab:  # before any thread of the screen: becoming root in a user namespace needs one thread
+        # The lab before any thread of the screen: becoming root in a user namespace needs one thread.
+        with Interrupt() as interrupt, Lab(logs) as lab:
             playground = Playground(lab)
             with view if isinstance(view, Screen) else nullcontext():
-                director = Director(playground, view)
+                director = Director(playground, view, interrupt)
                 try:
                     director.run(ACTS)
                 except BaseException:

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from vipa_cli.demo.acts import BEFORE, Act
+from vipa_cli.demo.interrupt import Interrupt
 from vipa_cli.demo.judge import Measured, Row, Stretch, Verdict, judge, stretches
 from vipa_cli.demo.measuring import Client, Wire
 from vipa_cli.demo.situation import Situation, steps
@@ -78,7 +79,8 @@ class View(Protocol):
 class Director:
     """``story`` grows while :meth:`run` plays; after an interruption it holds what was played."""
 
-    def __init__(self, playground: Playground, view: View) -> None:
+    def __init__(self, playground: Playground, view: View, interrupt: Interrupt | None = None) -> None:
+        self._interrupt = interrupt
         self._playground = playground
         self._view = view
         self._wire = Wire(playground)
@@ -88,7 +90,8 @@ class Director:
         self.story = Story(time.monotonic())
 
     def run(self, acts: Sequence[Act]) -> None:
-        """Play all. LabError when the lab itself fails, an agent ends by itself, or the observer lost frames."""
+        """Play all. LabError when the lab itself fails, an agent ends by itself, or the observer lost frames;
+        KeyboardInterrupt when ``interrupt`` was asked for."""
         self._view.begin(acts)
         for number, act in enumerate(acts, 1):
             before = self._situation
@@ -175,6 +178,8 @@ class Director:
             self._tick()
 
     def _tick(self) -> None:
+        if self._interrupt is not None:
+            self._interrupt.check()
         self._playground.check_agents()
         live = self._client.live() if self._client else None
         self._view.tick(Snapshot(time.monotonic(), self._playground.look(), self._wire.answerer(), live))
