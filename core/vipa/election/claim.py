@@ -29,6 +29,9 @@ ANSWERS_QUICK: Final = 8
 BACKOFF_S_MAX: Final = 0.5
 """Slowest probing of a VIP that keeps being answered by one of ours: a new claim is at most this late."""
 
+REFUSED_S: Final = 1.0
+"""Wait after the kernel refused a claim element: what is wrong there seldom mends itself sooner, and each is logged."""
+
 CONFLICT_BACKOFF_S: Final = (1.0, 30.0)
 """First and longest wait before a VIP answered by a foreign MAC is probed again (rule 10; RFC 5227 §2.1.1 waits
 longer, but only after ten conflicts)."""
@@ -66,11 +69,16 @@ def suspect(node: Node, vip: VipState) -> None:
     if vip.plan.policy.paused or node.stopping_since is not None or node.isolated(vip):
         return
     best = node.best_local(vip)
-    if best is None or node.now < vip.conflict_at + vip.conflict_backoff_s:
+    if best is None or node.now < not_before(vip):
         return
     vip.offer = None
     vip.suspicion = Suspicion(node.now, node.now)
     node.transition(vip, State.SUSPECTING, Reason.HOLDER_SILENT)
+
+
+def not_before(vip: VipState) -> float:
+    """Earliest time of the next suspicion: after a foreign owner's backoff, and after a refusal of the kernel."""
+    return max(vip.conflict_at + vip.conflict_backoff_s, vip.refused_at + REFUSED_S)
 
 
 def advance(node: Node, vip: VipState) -> None:
@@ -205,6 +213,8 @@ def ready(node: Node, vip: VipState, ok: bool) -> None:
         and suspicion.unanswered >= needed(node, vip, best[0])
         and node.now >= node.silent_at(vip)
     )
+    if not ok:
+        vip.refused_at = node.now
     if not ok or best is None or not still or node.stopping_since is not None:
         give_up(node, vip, Reason.LOWER_IN_LIST if ok else Reason.KERNEL_REFUSED)
         return

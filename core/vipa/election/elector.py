@@ -361,7 +361,7 @@ class Elector:
                 at = min(at, vip.listen_until)
             case State.SPARE:
                 if self._may_suspect(vip):
-                    at = min(at, max(node.silent_at(vip), vip.conflict_at + vip.conflict_backoff_s))
+                    at = min(at, max(node.silent_at(vip), claim.not_before(vip)))
             case State.SUSPECTING if vip.suspicion is not None:
                 at = min(at, vip.suspicion.next_at)
             case State.RECEIVING if vip.offer is not None:
@@ -373,6 +373,8 @@ class Elector:
                 at = min(at, holding.announce_at(vip))
                 if vip.offer is not None:
                     at = min(at, vip.offer.at + handover.OFFER_S)
+                if vip.offer_after > node.now:
+                    at = min(at, vip.offer_after)
                 if vip.unfit_since is not None:
                     at = min(at, vip.unfit_since + vip.profile.silence_s)
         return at

@@ -39,6 +39,7 @@ def advance_offer(node: Node, vip: VipState) -> None:
     if vip.offer is not None and node.now - vip.offer.at >= OFFER_S:
         vip.offer = None
         vip.offer_after = node.now + RETRY_S
+        node.dirty.add(vip.name)
 
 
 def advance_receiving(node: Node, vip: VipState) -> None:

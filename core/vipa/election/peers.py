@@ -22,6 +22,9 @@ SENT_KEPT_S: Final = 4.0
 MISS: Final = 3
 """Beats that may be missing on a path, at the rate its sender advertises."""
 
+RETIRED_MAX: Final = 64
+"""Earlier incarnations remembered per peer: a replay is older than this only after as many restarts."""
+
 LOSS_WINDOW: Final = 256
 """Beats over which loss is averaged: 5 s at Default, long enough that one stalled loop (3 beats) stays near 1 %."""
 
@@ -105,6 +108,8 @@ class Peer:
     stopping: bool = False
     sees_my_digest: int = -1
     digest: int = 0
+    retired: tuple[int, ...] = ()
+    """Its earlier incarnations, latest first: never believed again."""
     latest: Beat | None = None
     """The beat taken in last: its copies over other paths say nothing new."""
     latest_network: str = ""
@@ -185,4 +190,4 @@ class Sent:
 def new_incarnation(peer: Peer, beat: Beat, now: float, echoes_me: bool) -> bool:
     """Whether ``beat`` may replace what is known of ``peer``: it restarted. While the known incarnation is heard
     two-way another one is a replay or an impostor. An incarnation that does not echo us is learned to be echoed."""
-    return beat.incarnation != peer.incarnation and (echoes_me or not peer.two_way(now))
+    return beat.incarnation not in (peer.incarnation, *peer.retired) and (echoes_me or not peer.two_way(now))

@@ -7,7 +7,7 @@ from vipa.election import claim, handover, holding
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
 from vipa.election.health import NEVER
 from vipa.election.node import Node
-from vipa.election.peers import ECHO_SLACK_S, MISS, SEQ_WINDOW, Path, Peer, new_incarnation
+from vipa.election.peers import ECHO_SLACK_S, MISS, RETIRED_MAX, SEQ_WINDOW, Path, Peer, new_incarnation
 from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.errors import PeerError
@@ -73,6 +73,9 @@ class Receiver:
         if beat.seq >= peer.seq:
             peer.heard_at = node.now
         if peer.echoed:
+            if not peer.two_way(node.now):
+                node.dirty.update(node.vips)  # what could not be offered before can be now
+                node.rates_stale = True
             peer.two_way_at = node.now
         if (path.mine, path.theirs) in peer.echoed:
             path.two_way_at = node.now
@@ -99,6 +102,8 @@ class Receiver:
         if old is not None:
             self._forget(old)
         peer = Peer(beat.node, beat.incarnation, interval_s=beat.interval_s, met_at=node.now)
+        if old is not None:
+            peer.retired = (old.incarnation, *old.retired)[:RETIRED_MAX]
         node.peers[beat.node] = peer
         for state in beat.endpoints:
             self._claims_address(peer, state.address)

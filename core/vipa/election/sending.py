@@ -1,7 +1,7 @@
 """Heartbeats out: how often to whom (01-election "Heartbeat"), and what they say."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, TypeVar
 
 from vipa.election import handover
 from vipa.election.actions import SendBeat
@@ -18,8 +18,11 @@ from vipa.reasons import Reason
 PERMIT_UNTIMED_S: Final = 65.0
 """What is said of an untimed permit: nearly the field's maximum."""
 
-ROLES_MAX: Final = 40
-"""Role entries per heartbeat: 40 × 18 bytes leave room for four peers × four paths within 1,200 bytes."""
+ROLES_MAX: Final = 20
+RELAYS_MAX: Final = 8
+HANDOVERS_MAX: Final = 8
+"""Entries per heartbeat (18, 24 and 25 bytes): with four peers × four paths they stay within 1,200 bytes. Where there
+are more they take turns."""
 
 FRESH_S: Final = 0.2
 """A role change is repeated in every beat for this long: ten beats at Default, so that loss of nine is survived."""
@@ -36,6 +39,9 @@ Chunk = tuple[tuple[Path, ...], tuple[tuple[Peer, tuple[Path, ...]], ...]]
 
 _TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
 """Roles whose bearer must know of a holder it may not hear."""
+
+
+T = TypeVar("T")
 
 
 class Sender:
@@ -158,9 +164,16 @@ class Sender:
                 for peer, on in paths
             ),
             roles=tuple(self._roles(peers)),
-            relays=tuple(self._relays(peers)),
-            handovers=tuple(self._handovers(peers)),
+            relays=self._turn([*self._relays(peers)], RELAYS_MAX),
+            handovers=self._turn([*self._handovers(peers)], HANDOVERS_MAX),
         )
+
+    def _turn(self, entries: list[T], most: int) -> tuple[T, ...]:
+        """At most ``most`` of ``entries``, another part with every heartbeat."""
+        if len(entries) <= most:
+            return tuple(entries)
+        start = self.node.seq * most % len(entries)
+        return tuple((entries[start:] + entries[:start])[:most])
 
     def _roles(self, peers: Iterable[Peer]) -> list[RoleEntry]:
         """What changed lately; and pages of all while some peer's record of us differs."""

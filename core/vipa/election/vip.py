@@ -69,6 +69,7 @@ class VipState:
     conflict_at: float = NEVER
     conflict_backoff_s: float = 0.0
     defended_at: float = NEVER
+    refused_at: float = NEVER
     mismatch: set[str] = field(default_factory=set)
     recheck_at: float = NEVER
 
