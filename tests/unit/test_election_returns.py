@@ -1,14 +1,10 @@
-"""Cases that fail today: defects reported, to be moved into the suite when fixed."""
+"""What comes back: a better node that is heard again, an offer that was given up, an old incarnation, a losing rival."""
 
 from unit.fakes.net import Net
-from unit.fakes.names import *
-from unit.fakes.machine import *
 from vipa.election import actions as act
-from vipa.election import events as ev
 from vipa.election.states import State
-from vipa.heartbeat import *
-from vipa.plan import *
-from vipa.reasons import Reason
+from vipa.heartbeat import WireRole
+from vipa.plan import FailbackPolicy, Plan, Policy
 from vipa.timing import PROFILES, Timing
 
 AT_ONCE = Policy(failback=FailbackPolicy.IMMEDIATE)
@@ -24,7 +20,8 @@ def test_immediate_failback_comes_when_the_better_node_is_heard_two_way(net: Net
 
 
 def test_an_offer_is_repeated_two_seconds_after_it_was_given_up(net: Net) -> None:
-    b, p = net.machine("b", 5), net.puppet("p", 4)
+    net.machine("b", 5)
+    p = net.puppet("p", 4)
     net.start(net.vip(4, 5, policy=AT_ONCE))
     net.run(1)
     p.speak(WireRole.SPARE)
