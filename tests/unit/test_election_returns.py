@@ -1,4 +1,4 @@
-"""What comes back: a better node that is heard again, an offer that was given up, an old incarnation, a losing rival."""
+"""What comes back: a better node that is heard again, a given-up offer, an old incarnation, a losing rival."""
 
 from unit.fakes.net import Net
 from vipa.election import actions as act
