@@ -131,10 +131,13 @@ class Director:
         done_s = time.monotonic()
         served = self._wait(lambda: self._serves(act.situation.serves), act.limit_s)
         self._sleep(start_s + act.held_s - time.monotonic())
-        if act.then is not None:
+        if act.then is None:
+            self._sleep(_WATCH_S)
+            last = self._wire.answerer()
+        else:
+            last = self._wire.answerer()  # who took over; what is mended now may bring another back
             self._bring_about(act.then)
-        self._sleep(_WATCH_S)
-        last = self._wire.answerer()
+            self._sleep(_WATCH_S)
         udp, tcp = client.stop()
         self._client = None
         claims, overlaps = self._wire.since(begun_s)
