@@ -13,6 +13,8 @@ def test_adapters_fail_in_order_and_return_in_order(lab: Lab) -> None:
 
         cable.down()
         cluster.wait_serves("w1/eth2")
+        (pulled,) = [each for each in cluster.status("w1")["interfaces"] if each["name"] == "eth1"]
+        assert pulled["reason"] == "LinkDown"
         cable.up()
         cluster.wait_serves("w1/eth1")
         cluster.wait_answered(session)

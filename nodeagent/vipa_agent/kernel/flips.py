@@ -5,12 +5,14 @@ danger to keep out: a *new* permit on an interface must not bring back virtual I
 transaction that makes an ``alive`` element out of nothing therefore happens only where nothing timed is elected.
 """
 
+import errno
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from vipa_agent.kernel import sets
 from vipa_agent.kernel.clock import boottime_s
+from vipa_agent.kernel.errors import NetlinkRefused
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.mirror import Change
 from vipa_agent.kernel.nfnl import Batch, Element, Failure, Transaction, missing
@@ -150,7 +152,12 @@ class Flips:
                 self._unelect(change, [(address, interface) for address in addresses])
                 if not self._mirror.commit(change):
                     return
-                self._mirror.reload()
+                try:
+                    self._mirror.reload()
+                except NetlinkRefused as error:
+                    if error.code == errno.ENOENT:
+                        return  # somebody removed the tables: nothing is elected any more
+                    raise
 
     def lapse(self, interface: str) -> None:
         """Un-elect every timed virtual IP of ``interface``: its permit has ended."""
