@@ -329,7 +329,7 @@ class Process:
         nic = self.machine.nics.get(action.interface)
         if len(action.payload) > BEAT_BYTES_MAX:
             self.world.judge.accuse(f"{self.machine.name} sends a beat of {len(action.payload)} bytes")
-        if nic is not None:
+        if nic is not None and self.now < action.valid_until:
             beat = Beat(nic.port.mac, action.source_address, action.target_address, action.payload)
             nic.lan.send(nic.port, action.target_mac, beat)
 

@@ -80,6 +80,8 @@ class Executor:
     def _do(self, action: actions.Action) -> None:
         match action:
             case actions.SendBeat():
+                if boottime_s() >= action.valid_until:
+                    return
                 self._metrics.heartbeats("sent", self._mux.send_beat(action))
             case actions.Probe():
                 self._mux.probe(action)

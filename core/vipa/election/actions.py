@@ -117,6 +117,9 @@ class SendBeat:
     target_address: str
     target_mac: str
     payload: bytes
+    valid_until: float = float("inf")
+    """End of the permit that the heartbeat speaks of: later it must not leave, or a thawed holder would win a duel with
+    what it said before it froze."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class Elector:
                 continue  # the kernel decides this one: its claim element ends by itself
             if now - deadline > vip.profile.permit_s / 2:
                 node.frozen_until = now
+                node.health.forget_merits(now)
             if vip.state in (State.CLAIMING, State.RECEIVING) or (
                 vip.state is State.SUSPECTING and node.frozen_until == now
             ):

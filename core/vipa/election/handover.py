@@ -26,8 +26,11 @@ LINGER_S: Final = 1.5
 
 
 def offer(node: Node, vip: VipState, peer: Peer) -> None:
-    """Holder: offer the VIP to ``peer``."""
+    """Holder: offer the VIP to ``peer``. Nodes with different plans make no planned moves (rule 13), unless this
+    one is going away."""
     if vip.offer is not None or node.now < vip.offer_after:
+        return
+    if peer.node in vip.mismatch and node.stopping_since is None:
         return
     vip.offer = Offer(peer.node, max(vip.term, vip.term_seen) + 1, vip.epoch, node.now)
     node.urgent = True
@@ -84,6 +87,8 @@ def _offered(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
     if vip.state is State.RECEIVING or vip.state not in (State.SPARE, State.SUSPECTING):
         return
     if peer.role(vip.id) is not WireRole.HOLDER or node.best_local(vip) is None or node.stopping_since is not None:
+        return
+    if peer.node in vip.mismatch and not peer.stopping:
         return
     vip.suspicion = None
     vip.term_seen = max(vip.term_seen, message.term - 1)

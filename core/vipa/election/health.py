@@ -153,6 +153,11 @@ class Health:
         for endpoint in self.endpoints.values():
             endpoint.asks_unanswered = 0
 
+    def forget_merits(self, now: float) -> None:
+        """This node was frozen: nobody watched its endpoints, so failback time counts from now (rule 12)."""
+        for endpoint in self.endpoints.values():
+            endpoint.healthy_since = now
+
     def siblings(self, endpoint: LocalEndpoint) -> Iterator[LocalEndpoint]:
         """The other endpoints of this node on the same LAN whose link is up."""
         return (

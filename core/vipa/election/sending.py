@@ -119,7 +119,8 @@ class Sender:
             node.seq += 1
             node.sent.record(node.now, node.seq)
             payload = encode(self._beat(interval_s, peers), node.config.accepted_keys[0], node.config.cluster_id)
-            node.out += [SendBeat(p.interface, p.mine, p.theirs, p.mac, payload) for p in paths]
+            until = min(node.permits.values(), default=float("inf"))
+            node.out += [SendBeat(p.interface, p.mine, p.theirs, p.mac, payload, until) for p in paths]
 
     def _chunks(self, paths: list[Path]) -> Iterator[Chunk]:
         """Whole peers, at most PATHS_MAX paths at a time."""
