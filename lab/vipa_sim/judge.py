@@ -4,7 +4,9 @@
 the LAN, are at most one. An overlap that begins because a split LAN was joined is the heal's, judged by its length; one
 that begins by a node's own doing is the election's fault, with two exceptions that policy ``Available`` admits
 (docs/limits.md). Two nodes that are cut off from each other and have no running third one between them are a split LAN.
-With a third one its relayed news settles it, no faster than the beats it gets: at Fast those come every 20 ms.
+With a third one its relayed news settles it, no faster than the beats it gets: at Fast those come every 20 ms. And a
+commit that another program holds up for longer than a silence can cross a claim; one round trip settles that, so
+an overlap of up to a millisecond is counted (``crossings``), not failed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from vipa_sim.world import World
 
 HEAL_MAX_S = 1.0  # docs/design: promises, "LAN split: heal ≤ 1 s"
+CROSSING_MAX_S = 0.001  # a beat, a step and a revoking commit
 RELAY_MAX_S = 0.060  # miss × the 20 ms beats that Fast's second spare gets
 
 
@@ -95,7 +98,7 @@ class Judge:
     def _allowed_s(self, who: tuple[str, ...]) -> float:
         """How long these nodes may both answer through no fault of theirs."""
         if not all(self._cut_off(a, b) for a, b in combinations(who, 2)):
-            return 0.0
+            return CROSSING_MAX_S
         between = [
             m.name
             for m in self._world.machines.values()
@@ -103,7 +106,7 @@ class Judge:
         ]
         if not between:
             return float("inf")
-        return RELAY_MAX_S if self._world.shape.timing is Timing.FAST else 0.0
+        return RELAY_MAX_S if self._world.shape.timing is Timing.FAST else CROSSING_MAX_S
 
     def _cut_off(self, one: str, other: str) -> bool:
         """Whether no frame passes between two nodes, or not both ways."""
@@ -130,6 +133,10 @@ class Judge:
     def double_claims(self) -> list[Overlap]:
         """Overlaps a node caused."""
         return [o for o in self.overlaps() if not o.by_heal and o.end_s - o.start_s > o.allowed_s]
+
+    def crossings(self) -> list[Overlap]:
+        """Overlaps of a round trip at most, by a node's own doing."""
+        return [o for o in self.overlaps() if not o.by_heal and o.end_s - o.start_s <= CROSSING_MAX_S]
 
     def failures(self) -> list[str]:
         """Everything that breaks a promise so far."""

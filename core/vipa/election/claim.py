@@ -11,6 +11,7 @@ from typing import Final
 from vipa.election.actions import BeginClaim, Permit, Probe
 from vipa.election.health import NEVER, LocalEndpoint
 from vipa.election.node import Node
+from vipa.election.peers import Peer
 from vipa.election.states import State
 from vipa.election.vip import Suspicion, VipState
 from vipa.heartbeat.model import WireRole
@@ -28,6 +29,9 @@ ANSWERS_QUICK: Final = 8
 
 BACKOFF_S_MAX: Final = 0.5
 """Slowest probing of a VIP that keeps being answered by one of ours: a new claim is at most this late."""
+
+COMMIT_S_MAX: Final = 0.070
+"""Longest that another program's large nft commit was seen to hold ours up (01-election "Timing": 52-69 ms)."""
 
 REFUSED_S: Final = 1.0
 """Wait after the kernel refused a claim element: what is wrong there seldom mends itself sooner, and each is logged."""
@@ -162,7 +166,14 @@ def _conflict(node: Node, vip: VipState, mac: str) -> None:
     give_up(node, vip, Reason.CONFLICT)
 
 
-def overtaken(node: Node, vip: VipState, peer_rank: int, role: WireRole) -> None:
+def came_to_nothing(node: Node, vip: VipState, peer: Peer) -> None:
+    """A claim that was waited for ended without a holder."""
+    if vip.suspicion is not None and vip.suspicion.waits_for == peer.node:
+        vip.suspicion.waits_for = ""
+        vip.suspicion.next_at = min(vip.suspicion.next_at, node.now + vip.profile.gap_s)
+
+
+def overtaken(node: Node, vip: VipState, peer: Peer, peer_rank: int, role: WireRole) -> None:
     """*Claiming* or *Holder* was heard: a better rank resets the count. So does any rank whose claim element is set:
     its permit may come a whole element later, when the kernel is slow to commit."""
     best = node.best_local(vip)
@@ -172,7 +183,8 @@ def overtaken(node: Node, vip: VipState, peer_rank: int, role: WireRole) -> None
     if permitting or role is WireRole.HOLDER or peer_rank < best[0]:
         vip.suspicion.unanswered = 0
         vip.suspicion.sent = 0
-        wait_s = claim_element_s(vip) if permitting else 0.0
+        wait_s = claim_element_s(vip) + COMMIT_S_MAX if permitting else 0.0
+        vip.suspicion.waits_for = peer.node if permitting else ""
         vip.suspicion.next_at = node.now + wait_s + vip.profile.gap_s
 
 
@@ -192,7 +204,8 @@ def claim_element_s(vip: VipState) -> float:
 def _begin(node: Node, vip: VipState, reason: Reason) -> None:
     node.transition(vip, State.CLAIMING, reason)
     node.bind(vip)
-    node.emit(BeginClaim(vip.name, vip.plan.addresses, claim_element_s(vip)))
+    # after the beats that say so: a slow commit must not keep the news from the others
+    node.claims.append(BeginClaim(vip.name, vip.plan.addresses, claim_element_s(vip)))
 
 
 def begin_received(node: Node, vip: VipState) -> None:

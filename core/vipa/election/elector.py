@@ -63,7 +63,7 @@ class Elector:
         """Take one input; returns what to do, in order."""
         node = self.node
         node.now = now
-        node.out = []
+        node.out, node.claims = [], []
         # what the kernel did comes first, whatever the loop believes of itself
         if isinstance(event, PermitRenewed):
             self._renewed(event)
@@ -77,7 +77,7 @@ class Elector:
         if not isinstance(event, BeatReceived | ArpSeen) or self._unsettled():
             self._settle(draining=not isinstance(event, TimerFired))
         self._deadline_stale = True
-        return node.out
+        return node.out + node.claims
 
     def next_deadline(self) -> float | None:
         """When to step ``TimerFired`` next; None before the first step."""
@@ -111,14 +111,20 @@ class Elector:
             return
         deadline = self.next_deadline()
         assert deadline is not None
+        late_s = now - deadline
+        if late_s <= LATE_S_MIN:
+            return
+        for vip in node.vips.values():
+            if vip.state is State.YIELDING and vip.offer is not None:
+                vip.offer.at = now  # its *go* left only now: the successor has its time from here
         silence_s = min((v.profile.silence_s for v in node.vips.values()), default=LATE_S_MIN)
-        if now - deadline <= max(silence_s, LATE_S_MIN):
+        if late_s <= silence_s:
             return
         node.health.distrust(now)
         for vip in node.vips.values():
             if vip.permitting:
                 continue  # the kernel decides this one: its claim element ends by itself
-            if now - deadline > vip.profile.permit_s / 2:
+            if late_s > vip.profile.permit_s / 2:
                 node.frozen_until = now
                 node.health.forget_merits(now)
             if vip.state in (State.CLAIMING, State.RECEIVING) or (
@@ -126,8 +132,6 @@ class Elector:
             ):
                 vip.offer = None
                 claim.give_up(node, vip, Reason.LISTENING)
-            elif vip.state is State.YIELDING and vip.offer is not None:
-                vip.offer.at = max(vip.offer.at, now)
 
     # --- the event
 

@@ -63,6 +63,7 @@ class Node:
         self.our_macs: dict[str, str] = {}
         self.stopping_since: float | None = None
         self.peer_addresses: set[str] = set()
+        self.claims: list[Action] = []
         self.frozen_until = NEVER
         self.draining = False
         self.urgent = False

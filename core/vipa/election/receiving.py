@@ -187,6 +187,8 @@ class Receiver:
             (vip.mismatch.add if mismatch else vip.mismatch.discard)(peer.node)
             if mismatch:
                 self.node.note(Reason.PLAN_MISMATCH, vip.name, peer.node)
+        if entry.role not in (WireRole.PERMITTING, WireRole.HOLDER):
+            claim.came_to_nothing(self.node, vip, peer)
         self.node.dirty.add(vip.name)
 
     def _claiming(self, peer: Peer, entry: RoleEntry, two_way: bool) -> None:
@@ -198,10 +200,10 @@ class Receiver:
             # a third node was faster than the offer's *go*
             claim.give_up(self.node, vip, Reason.LOWER_IN_LIST)
         if entry.role is WireRole.HOLDER and two_way:
-            claim.overtaken(self.node, vip, entry.rank, entry.role)
+            claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
             self.node.dirty.add(vip.name)
         elif entry.role in (WireRole.CLAIMING, WireRole.PERMITTING):
-            claim.overtaken(self.node, vip, entry.rank, entry.role)
+            claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
             if vip.state is State.HOLDER or self.node.fresh_holder(vip, but=peer) is not None:
                 self.node.urgent = True
 
