@@ -96,6 +96,8 @@ def advance(node: Node, vip: VipState) -> None:
     if node.draining or node.now < suspicion.next_at:
         return
     mine, endpoint = best
+    if suspicion.via != endpoint.address:
+        suspicion.via, suspicion.unanswered, suspicion.sent = endpoint.address, 0, 0
     if suspicion.sent:
         suspicion.unanswered += 1
         node.urgent = True

@@ -61,7 +61,7 @@ class Receiver:
             return "unplanned"
         if beat.seq <= path.seq:
             return "replayed"
-        path.arrived(node.now, max(beat.interval_s, peer.interval_s))
+        path.arrived(node.now, max(beat.interval_s, peer.interval_s), beat.seq)
         path.seq, path.mac = beat.seq, event.source_mac
         node.our_macs[event.source_mac] = event.source_address
         if echo is not None:

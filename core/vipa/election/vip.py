@@ -22,6 +22,8 @@ class Suspicion:
     sent: int = 0
     unanswered: int = 0
     answers: int = 0
+    via: str = ""
+    """Own address of the endpoint that probes: what another endpoint heard or missed proves nothing for this one."""
     waits_for: str = ""
     """Node whose claim element is set: its permit, or its end, is waited for."""
 
