@@ -133,8 +133,9 @@ CAUSES: dict[tuple[State, State], Callable[[Machine, Puppet], None]] = {
     (Y, U): gone,
     **{(state, N): removed for state in State if state is not N},
 }
-NEVER_SEEN = {(U, L), (R, L), (Y, L)}
-"""In the table without a cause in the rules; harmless, since isolation leads there through Spare."""
+NEVER_SEEN = {(U, L), (R, L), (Y, L), (C, R)}
+"""In the table without a cause above. The last has a test of its own; the others have none in the rules and are
+harmless, since isolation leads there through Spare."""
 
 
 def test_every_transition_of_the_table_has_a_cause_here() -> None:
@@ -149,6 +150,16 @@ def test_it_happens(net: Net, before: State, after: State) -> None:
     CAUSES[before, after](b, p)
     net.run(2.5)
     assert net.states("b")[begin] is after
+
+
+def test_a_go_whose_claim_element_ended_awaits_the_next_go(net: Net) -> None:
+    b, p = reach(net, R)
+    go(b, p)
+    net.until(lambda: b.is_(C), 1)
+    expired(b, p)
+    begin = len(net.states("b"))
+    net.run(0.3)
+    assert net.states("b")[begin : begin + 3] == [R, C, H]
 
 
 def test_an_illegal_transition_raises_and_changes_nothing(net: Net) -> None:

@@ -1,7 +1,7 @@
 """The holder: rules 3 (in-node move), 6 (permit), 7 (duel), 9 (failback) and 11 (announcing)."""
 
 from vipa.election import announcing, failback
-from vipa.election.actions import Announce, Move
+from vipa.election.actions import Announce, Move, Transition
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.events import Permitted
 from vipa.election.handover import offer
@@ -18,6 +18,11 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
     vip.permitting = False
     if not event.ok:
         node.note(Reason.CLAIM_EXPIRED, vip.name, event.interface)
+        if vip.state is State.CLAIMING and vip.offer is not None:
+            # the next *go* is as good as this one: it is repeated until someone holds
+            vip.offer.at = node.now
+            node.transition(vip, State.RECEIVING, Reason.CLAIM_EXPIRED)
+            return
         node.listen(vip, Reason.CLAIM_EXPIRED if vip.state is State.CLAIMING else Reason.PERMIT_LAPSED)
         return
     if event.until is not None:
@@ -30,6 +35,8 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
     start_announcing(node, vip)
     if moved_in_node:
         back = vip.reason is Reason.BETTER_ENDPOINT_BACK
+        node.emit(Transition(vip.name, State.HOLDER, State.HOLDER, vip.interface, vip.reason, vip.term))
+        vip.since = node.now
         node.transition(vip, State.HOLDER, vip.reason)
         node.note(vip.reason, vip.name, f"{old} -> {event.interface}")
         if not back:

@@ -22,6 +22,17 @@ VERIFIED_MAX: Final = 64
 """Beats remembered while their copies come in over other paths: more than arrive within one drain of all sockets."""
 
 
+def compare_plans(node: Node, vip: VipState, peer: Peer) -> None:
+    """Whether ``peer`` works from another plan of the same epoch for this VIP (rule 13): remembered, and said once."""
+    heard = peer.roles.get(vip.id)
+    differs = heard is not None and heard.entry.plan != vip.digest and peer.epoch == vip.epoch
+    if differs == (peer.node in vip.mismatch):
+        return
+    (vip.mismatch.add if differs else vip.mismatch.discard)(peer.node)
+    if differs:
+        node.note(Reason.PLAN_MISMATCH, vip.name, peer.node)
+
+
 class Receiver:
     """Takes frames into a Node. Counts every heartbeat under a result word (``vipa_heartbeats_total``)."""
 
@@ -182,11 +193,7 @@ class Receiver:
             return
         vip.term_seen = max(vip.term_seen, entry.term)
         self.node.rates_stale = True
-        mismatch = entry.plan != vip.digest and peer.epoch == vip.epoch
-        if mismatch != (peer.node in vip.mismatch):
-            (vip.mismatch.add if mismatch else vip.mismatch.discard)(peer.node)
-            if mismatch:
-                self.node.note(Reason.PLAN_MISMATCH, vip.name, peer.node)
+        compare_plans(self.node, vip, peer)
         if entry.role not in (WireRole.PERMITTING, WireRole.HOLDER):
             claim.came_to_nothing(self.node, vip, peer)
         self.node.dirty.add(vip.name)

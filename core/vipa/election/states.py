@@ -25,7 +25,7 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     State.LISTENING: _EVERYWHERE | {State.SPARE, State.HOLDER},  # HOLDER: adopted at start (rule 8)
     State.SPARE: _EVERYWHERE | {State.SUSPECTING, State.RECEIVING},
     State.SUSPECTING: _EVERYWHERE | {State.SPARE, State.CLAIMING, State.RECEIVING},
-    State.CLAIMING: _EVERYWHERE | {State.SPARE, State.HOLDER},
+    State.CLAIMING: _EVERYWHERE | {State.SPARE, State.HOLDER, State.RECEIVING},  # RECEIVING: the next *go* is awaited
     State.RECEIVING: _EVERYWHERE | {State.SPARE, State.CLAIMING},
     State.HOLDER: _EVERYWHERE | {State.SPARE, State.YIELDING},
     State.YIELDING: _EVERYWHERE | {State.SPARE, State.SUSPECTING},
