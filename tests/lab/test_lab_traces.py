@@ -12,7 +12,9 @@ import pytest
 
 # Says its folder and its processes, then waits to be ended in one way or another.
 PROGRAM = """
-import sys
+import signal, sys
+# whoever runs these tests in the background may have SIGINT ignored, which children inherit
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from vipa_lab.lab import Lab
 from vipa_lab.scenario import ibm_i_lab
 
