@@ -27,7 +27,7 @@ from vipa.election.events import (
 from vipa.election.health import NEVER
 from vipa.election.node import Config, Node
 from vipa.election.peers import Path
-from vipa.election.receiving import Receiver, compare_plans
+from vipa.election.receiving import Receiver
 from vipa.election.sending import Sender
 from vipa.election.states import State
 from vipa.election.vip import VipState
@@ -178,8 +178,7 @@ class Elector:
                 node.vips[vip.name] = VipState(vip, plan.epoch, vip.id, vip.digest)
             else:
                 known.plan, known.epoch, known.digest = vip, plan.epoch, vip.digest
-                for peer in node.peers.values():
-                    compare_plans(node, known, peer)
+                known.mismatch.clear()  # peers that read the same change a moment later are no mismatch yet
         node.by_id = {v.id: v for v in node.vips.values()}
         node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}
         self._configure()
