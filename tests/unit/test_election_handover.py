@@ -7,7 +7,7 @@ from unit.fakes.net import Net
 from unit.fakes.puppet import Puppet
 from vipa.election import actions as act
 from vipa.election import events as ev
-from vipa.election.handover import OFFER_S, RETRY_S
+from vipa.election.handover import LINGER_S, OFFER_S, RETRY_S
 from vipa.election.peers import node_id
 from vipa.election.states import State
 from vipa.heartbeat import Handover, HandoverStep, WireRole
@@ -120,6 +120,22 @@ def test_a_successor_that_never_takes_it_is_followed_by_rule_5(net: Net) -> None
     net.until(lambda: b.is_(State.HOLDER), 1)
     assert b.vip().reason is Reason.HOLDER_SILENT
     assert net.now - yielded >= PROFILE.silence_s
+
+
+def test_a_successor_that_takes_it_late_finds_the_old_holder_still_serving_its_clients(net: Net) -> None:
+    b, p, offer = offering(net)
+    p.handover = replace_step(offer, HandoverStep.READY)
+    net.until(lambda: b.is_(State.SUSPECTING), 1)
+    suspected = net.now
+    p.handover, p.term = None, offer.term
+    p.speak(WireRole.HOLDER)
+    net.until(lambda: b.is_(State.SPARE), 0.1)
+    assert b.bound
+    net.run(LINGER_S - 0.2)
+    assert b.bound
+    net.run(0.3)
+    assert not b.bound
+    assert net.did("b", act.Unbind)[-1].at - suspected == pytest.approx(LINGER_S, abs=0.01)
 
 
 def test_an_offer_without_ready_is_given_up_and_nothing_moved(net: Net) -> None:

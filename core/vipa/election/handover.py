@@ -61,6 +61,8 @@ def advance_yielding(node: Node, vip: VipState) -> None:
         node.transition(vip, State.SPARE, Reason.HANDED_OVER)
     elif not node.draining and node.now >= max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)):
         claim.suspect(node, vip)
+        if vip.state is State.SUSPECTING:
+            vip.unbind_at = node.now + LINGER_S  # clients still send here, whoever gets it in the end
 
 
 def heard(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
