@@ -7,8 +7,8 @@ permits first (rule 6), then at its own lateness (rule 5, "distrust yourself fir
 from collections.abc import Callable
 from typing import Final
 
-from vipa.election import claim, handover, holding
-from vipa.election.actions import Action, Guard, Probe, Stopped
+from vipa.election import claim, configuring, handover, holding, stopping
+from vipa.election.actions import Action, Probe
 from vipa.election.events import (
     ArpSeen,
     BeatReceived,
@@ -26,21 +26,17 @@ from vipa.election.events import (
 )
 from vipa.election.health import NEVER
 from vipa.election.node import Config, Node
-from vipa.election.peers import Path
 from vipa.election.receiving import Receiver
 from vipa.election.sending import Sender
 from vipa.election.states import State
 from vipa.election.vip import VipState
-from vipa.plan import Plan, PlannedVip
+from vipa.election.waking import wake_at
 from vipa.reasons import Reason
 
 LATE_S_MIN: Final = 0.010
 """Lateness that an idle loop shows under load (p99). More than this and more than one silence is distrusted: up to
 there the drained sockets tell what happened, peers still hold this node's beats for fresh, and a holder that said *go*
 has not begun to probe. (01-election says one interval: on busy cores that kept Fast from ever claiming.)"""
-
-STOP_S_MAX: Final = 2.5
-"""A shutdown hands over for this long at most: SIGTERM to exit is promised within 3 s."""
 
 __all__ = ["Config", "Elector"]
 
@@ -56,8 +52,6 @@ class Elector:
         self._deadline: float | None = None
         self._deadline_stale = False
         self._settled_at = NEVER
-        self._stopped = False
-        self._guarded: tuple[Guard, tuple[tuple[str, str], ...]] | None = None
 
     def step(self, now: float, event: Event) -> list[Action]:
         """Take one input; returns what to do, in order."""
@@ -149,80 +143,20 @@ class Elector:
             case ClaimReady():
                 self._with_vip(event.vip, lambda vip: claim.ready(node, vip, event.ok))
             case PlanChanged():
-                self._plan(event.plan)
+                configuring.take_plan(node, event.plan)
+                configuring.configure(node, self._interfaces)
             case InterfacesChanged():
                 self._interfaces = event.interfaces
-                self._configure()
+                configuring.configure(node, self._interfaces)
             case HeldAtStart():
                 self._held(event)
             case StopAsked():
-                self._stop()
+                stopping.ask(node)
 
     def _with_vip(self, name: str, act: Callable[[VipState], None]) -> None:
         vip = self.node.vips.get(name)
         if vip is not None:
             act(vip)
-
-    def _plan(self, plan: Plan) -> None:
-        node = self.node
-        node.plan = plan
-        planned = {vip.name: vip for vip in plan.vips}
-        for name, state in list(node.vips.items()):
-            if name not in planned or planned[name].id != state.id:
-                node.release(state)
-                node.transition(state, State.IDLE, Reason.PLAN_REMOVED)
-                del node.vips[name]
-        for vip in plan.vips:
-            known = node.vips.get(vip.name)
-            if known is None:
-                node.vips[vip.name] = VipState(vip, plan.epoch, vip.id, vip.digest)
-            else:
-                known.plan, known.epoch, known.digest = vip, plan.epoch, vip.digest
-                known.mismatch.clear()  # peers that read the same change a moment later are no mismatch yet
-        node.by_id = {v.id: v for v in node.vips.values()}
-        node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}
-        self._configure()
-
-    def _configure(self) -> None:
-        """Plan or interfaces changed: endpoints, paths, guarded addresses; a rebound interface gets the VIPs again."""
-        node = self.node
-        plans: list[PlannedVip] = [v.plan for v in node.vips.values()]
-        node.health.configure(node.now, plans, self._interfaces)
-        node.roles_stale = node.rates_stale = True
-        node.own_macs = {i.mac for i in self._interfaces}
-        node.peer_addresses = {e.address for p in plans for e in p.succession} - node.health.endpoints.keys()
-        self._configure_paths()
-        own = tuple(
-            (interface.name, address)
-            for interface in self._interfaces
-            for address in interface.addresses
-            if address.partition("/")[0] in node.health.endpoints
-        )
-        guard = Guard(tuple(sorted(node.by_address)), tuple(sorted(own)))
-        identity = tuple((i.name, i.mac) for i in self._interfaces)
-        if (guard, identity) != self._guarded:
-            self._guarded = (guard, identity)
-            node.emit(guard)
-            for vip in node.vips.values():
-                if vip.bound:
-                    node.rebind(vip)
-        node.dirty.update(node.vips)
-
-    def _configure_paths(self) -> None:
-        node = self.node
-        paths: dict[tuple[str, str], Path] = {}
-        for vip in node.vips.values():
-            network = node.network(vip)
-            for _, local in node.local(vip):
-                if local.kernel in (Reason.INTERFACE_MISSING, Reason.ADDRESS_MISSING):
-                    continue
-                for endpoint in vip.succession:
-                    if endpoint.address not in node.health.endpoints:
-                        key = (local.address, endpoint.address)
-                        old = node.paths.get(key)
-                        same = old is not None and old.interface == local.interface
-                        paths[key] = old if old and same else Path(*key, network, local.interface)
-        node.paths = paths
 
     def _held(self, event: HeldAtStart) -> None:
         """Rule 8: adopt what the kernel still serves, touching nothing else."""
@@ -239,13 +173,6 @@ class Elector:
             node.permits[event.interface] = event.until
         holding.became_holder(node, vip, Reason.ADOPTED, max(event.term, vip.term_seen))
         node.renew()
-
-    def _stop(self) -> None:
-        node = self.node
-        if node.stopping_since is None:
-            node.stopping_since = node.now
-            node.urgent = True
-            node.dirty.update(node.vips)
 
     # --- after the event
 
@@ -275,12 +202,12 @@ class Elector:
             for endpoint, target in node.health.asks_due(node.now):
                 node.emit(Probe(endpoint.interface, target, endpoint.address))
         for vip in list(node.vips.values()):
-            if vip.name in node.dirty or (not draining and self._wake_at(vip) <= node.now):
+            if vip.name in node.dirty or (not draining and wake_at(node, vip) <= node.now):
                 node.dirty.discard(vip.name)
                 node.roles_stale = True
                 self._advance(vip)
         node.dirty &= node.vips.keys()
-        self._finish_stop()
+        stopping.finish(node)
         self.sender.flush()
 
     def _advance(self, vip: VipState) -> None:
@@ -306,7 +233,7 @@ class Elector:
                 holding.advance(node, vip)
                 handover.advance_offer(node, vip)
                 if node.stopping_since is not None and vip.state is State.HOLDER:
-                    self._hand_over_to_stop(vip)
+                    stopping.hand_over(node, vip)
 
     def _listening(self, vip: VipState) -> None:
         node = self.node
@@ -328,78 +255,11 @@ class Elector:
             if vip.state is State.SUSPECTING:
                 claim.advance(node, vip)
 
-    def _hand_over_to_stop(self, vip: VipState) -> None:
-        node = self.node
-        assert node.stopping_since is not None
-        remote = node.best_remote(vip)
-        if remote is None or node.now - node.stopping_since >= STOP_S_MAX:
-            node.release(vip)
-            vip.offer = None
-            node.transition(vip, State.SPARE, Reason.SHUTDOWN)
-        else:
-            vip.offer_after = NEVER
-            handover.offer(node, vip, remote[2])
-
-    def _finish_stop(self) -> None:
-        node = self.node
-        if node.stopping_since is None or self._stopped:
-            return
-        expired = node.now - node.stopping_since >= STOP_S_MAX
-        busy = any(v.state in (State.HOLDER, State.YIELDING, State.CLAIMING) or v.bound for v in node.vips.values())
-        if busy and not expired:
-            return
-        for vip in node.vips.values():
-            node.release(vip)
-        self._stopped = True
-        node.emit(Stopped())
-
-    def _wake_at(self, vip: VipState) -> float:
-        """When this VIP needs ``_advance`` without any other input."""
-        node = self.node
-        at = float("inf")
-        if vip.unbind_at != NEVER:
-            at = vip.unbind_at
-        if vip.recheck_at != NEVER:
-            at = min(at, vip.recheck_at)
-        match vip.state:
-            case State.LISTENING:
-                at = min(at, vip.listen_until)
-            case State.SPARE:
-                if self._may_suspect(vip):
-                    at = min(at, max(node.silent_at(vip), claim.not_before(vip)))
-            case State.SUSPECTING if vip.suspicion is not None:
-                at = min(at, vip.suspicion.next_at)
-            case State.RECEIVING if vip.offer is not None:
-                at = min(at, vip.offer.at + handover.OFFER_S)
-            case State.YIELDING if vip.offer is not None:
-                if self._may_suspect(vip):
-                    at = min(at, max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)))
-            case State.HOLDER:
-                at = min(at, holding.announce_at(vip))
-                if vip.offer is not None:
-                    at = min(at, vip.offer.at + handover.OFFER_S)
-                if vip.offer_after > node.now:
-                    at = min(at, vip.offer_after)
-                if vip.unfit_since is not None:
-                    at = min(at, vip.unfit_since + vip.profile.silence_s)
-        return at
-
-    def _may_suspect(self, vip: VipState) -> bool:
-        node = self.node
-        return (
-            not vip.plan.policy.paused
-            and node.stopping_since is None
-            and node.best_local(vip) is not None
-            and not node.isolated(vip)
-        )
-
     def _soonest(self) -> float:
         node = self.node
-        at = min(self.sender.next_deadline(), node.health.next_deadline(node.now))
+        at = min(self.sender.next_deadline(), node.health.next_deadline(node.now), stopping.end_at(node))
         for vip in node.vips.values():
-            at = min(at, self._wake_at(vip))
+            at = min(at, wake_at(node, vip))
         for until in node.permits.values():
             at = min(at, until)
-        if node.stopping_since is not None and not self._stopped:
-            at = min(at, node.stopping_since + STOP_S_MAX)
         return min(at, self._settled_at) if node.dirty else at

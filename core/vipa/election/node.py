@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from vipa.election import rates
-from vipa.election.actions import Action, Bind, Notice, Renew, Revoke, Transition, Unbind
+from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.peers import Path, Peer, Sent, node_id
 from vipa.election.states import State
@@ -62,6 +62,9 @@ class Node:
         self.own_macs: set[str] = set()
         self.our_macs: dict[str, str] = {}
         self.stopping_since: float | None = None
+        self.stopped = False
+        self.guarded: tuple[Guard, tuple[tuple[str, str], ...]] | None = None
+        """What the kernel layer was last told to guard, and the names and MACs it was told for."""
         self.peer_addresses: set[str] = set()
         self.claims: list[Action] = []
         self.frozen_until = NEVER

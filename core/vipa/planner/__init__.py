@@ -1,12 +1,15 @@
 """The planner turns a world of objects and nodes into successions. Pure: no I/O, clock or random."""
 
 from vipa.planner.groups import groups
-from vipa.planner.planner import plan, policy_of, refusal_of
+from vipa.planner.incremental import Answer, Planner, policy_of, refusal_of
+from vipa.planner.planner import plan
 from vipa.planner.world import InterfaceView, NodeView, World, node_view, world_of
 
 __all__ = [
+    "Answer",
     "InterfaceView",
     "NodeView",
+    "Planner",
     "World",
     "groups",
     "node_view",

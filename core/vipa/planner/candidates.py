@@ -6,7 +6,7 @@ worked out for each VIP.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -28,14 +28,20 @@ Step = Endpoint | Ranking
 
 
 class Candidates:
-    """Answers for any VIP of one world. ``virtual`` are the addresses of its undisputed VIPs: no list entry makes one
-    of them an endpoint (and no declared interface has one, else it would be disputed)."""
+    """Answers for any VIP of one set of nodes. ``virtual`` are the addresses of the undisputed VIPs: no list entry makes
+    one of them an endpoint (and no declared interface has one, else it would be disputed). When they or a list change,
+    :meth:`forget` the lists concerned."""
 
-    def __init__(self, lans: Lans, virtual: Iterable[str]) -> None:
+    def __init__(self, lans: Lans, virtual: Collection[str]) -> None:
         self._lans = lans
-        self._virtual = frozenset(virtual)
+        self._virtual = virtual
         self._homes: dict[object, list[Home]] = {}
-        self._steps: dict[object, list[Step]] = {}
+        self._steps: dict[tuple[object, str | None], list[Step]] = {}
+
+    def forget(self, pil_name: str) -> None:
+        """What was worked out from this list holds no more."""
+        for key in [key for key in self._steps if key[1] == pil_name]:
+            del self._steps[key]
 
     def succession(self, vip: VirtualIP, vip_id: int, lan: Lan, pil: PreferredInterfaceList | None) -> list[Endpoint]:
         """At most :data:`SUCCESSION_MAX` endpoints, most preferred first, none twice."""

@@ -7,6 +7,7 @@ from msgspec import Meta
 
 from vipa.resources.meta import API_VERSION, Object, ObjectMeta, Wire
 from vipa.resources.selectors import LabelSelector
+from vipa.resources.texts import Address, InterfaceGlob, NodeName
 
 ENTRIES_MAX: Final = 64
 """docs/design/0004-interfaces.md: a list is something people order by hand."""
@@ -22,10 +23,10 @@ class Fallback(StrEnum):
 class ListEntry(Wire, frozen=True):
     """Exactly one of: ``address``; ``node`` and ``interface``; ``nodeSelector`` and ``interface``."""
 
-    address: Annotated[str, Meta(description="The interface with this own address, whichever node owns it")] = ""
-    node: Annotated[str, Meta(description="Name of a node; needs interface")] = ""
+    address: Annotated[Address, Meta(description="The interface with this own address, whichever node owns it")] = ""
+    node: Annotated[NodeName, Meta(description="Name of a node; needs interface")] = ""
     node_selector: Annotated[LabelSelector | None, Meta(description="Nodes by label; needs interface")] = None
-    interface: Annotated[str, Meta(description="Interface name; with nodeSelector a glob")] = ""
+    interface: Annotated[InterfaceGlob, Meta(description="Interface name; with nodeSelector a glob")] = ""
 
 
 class PreferredInterfaceListSpec(Wire, frozen=True):

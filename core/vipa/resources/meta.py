@@ -1,9 +1,12 @@
 """What every vipa object shares: API group, metadata, and the wire's spelling of field names."""
 
+from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
+
+from vipa.resources.texts import Time
 
 GROUP: Final = "vipa.dev"
 VERSION: Final = "v1alpha1"
@@ -29,12 +32,20 @@ class ObjectMeta(Wire, frozen=True):
     uid: str = ""
 
 
+class ConditionStatus(StrEnum):
+    """Whether a condition holds."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
 class Condition(Wire, frozen=True):
-    """A Kubernetes condition. ``reason`` is a word of :class:`vipa.reasons.Reason`."""
+    """One condition, in the manner of Kubernetes. ``reason`` is a word of :class:`vipa.reasons.Reason`."""
 
     type: str
-    status: Annotated[str, Meta(description="True, False or Unknown")]
-    reason: str
-    message: str = ""
-    last_transition_time: str = ""
-    observed_generation: int = 0
+    status: ConditionStatus
+    reason: Annotated[str, Meta(description="One word; docs/operations.md explains each")]
+    message: Annotated[str, Meta(description="The same for people, with the remedy")] = ""
+    last_transition_time: Annotated[Time, Meta(description="When status last changed")] = ""
+    observed_generation: Annotated[int, Meta(description="The metadata.generation that this condition is about")] = 0

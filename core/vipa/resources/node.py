@@ -1,14 +1,21 @@
 """VirtualIPNode: one per node. Its spec is the node's share of the plan, its status what the node reports."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from vipa.resources.meta import API_VERSION, Object, ObjectMeta, Wire
+from vipa.resources.texts import Address, Time
 from vipa.resources.virtualip import Failback
 from vipa.timing import Timing
+
+ASSIGNMENTS_MAX: Final = 10_000
+"""As many VIPs as a cluster is promised to have; etcd's 1.5 MiB for one object are full some time before."""
+
+OwnAddress = Annotated[str, Meta(extra_json_schema={"format": "cidr"})]
+"""An address with prefix length, 10.1.1.4/24."""
 
 
 class Role(StrEnum):
@@ -33,7 +40,7 @@ class Assignment(Wire, frozen=True):
     """One planned VIP (:class:`vipa.plan.PlannedVip`) in the spelling of the wire."""
 
     name: str
-    addresses: tuple[str, ...]
+    addresses: Annotated[tuple[Address, ...], Meta(max_length=2)]
     succession: Annotated[tuple[AssignedEndpoint, ...], Meta(description="Most preferred first")]
     timing: Timing = Timing.DEFAULT
     failback: Failback = Failback()
@@ -44,29 +51,32 @@ class Assignment(Wire, frozen=True):
 class VirtualIPNodeSpec(Wire, frozen=True):
     """Written by the operator only."""
 
-    epoch: Annotated[int, Meta(ge=0)] = 0
-    assignments: tuple[Assignment, ...] = ()
+    epoch: Annotated[int, Meta(ge=0, description="Raised with every change of the assignments; never goes back")] = 0
+    assignments: Annotated[
+        tuple[Assignment, ...],
+        Meta(max_length=ASSIGNMENTS_MAX, description="The VirtualIPs in whose succession this node is"),
+    ] = ()
 
 
 class InterfaceStatus(Wire, frozen=True):
     """One interface. ``addresses`` are its own with prefix length, never VIPs."""
 
-    name: str
-    addresses: Annotated[tuple[str, ...], Meta(description="Own addresses with prefix length, 10.1.1.4/24")] = ()
+    name: Annotated[str, Meta(min_length=1)]
+    addresses: Annotated[tuple[OwnAddress, ...], Meta(description="Own addresses with prefix length, 10.1.1.4/24")] = ()
     mac: str = ""
     healthy: bool = True
     reason: str = ""
 
 
 class VipStatus(Wire, frozen=True):
-    """One VIP as this node sees it. ``since`` is RFC 3339."""
+    """One VIP as this node sees it."""
 
     name: str
     addresses: tuple[str, ...] = ()
     role: Role = Role.IDLE
     interface: str = ""
     reason: str = ""
-    since: str = ""
+    since: Time = ""
     term: int = 0
 
 

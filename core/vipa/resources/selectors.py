@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
 from vipa.resources.meta import Wire
+from vipa.resources.texts import LABEL_KEY_MAX, Label
+
+LABELS_MAX: Final = 32
+REQUIREMENTS_MAX: Final = 16
+VALUES_MAX: Final = 64
+"""Written by hand: more than these is a label that is missing on the nodes."""
 
 
 class Operator(StrEnum):
@@ -22,9 +28,11 @@ class Operator(StrEnum):
 class Requirement(Wire, frozen=True):
     """One comparison of a label."""
 
-    key: Annotated[str, Meta(description="Name of the label")]
+    key: Annotated[str, Meta(max_length=LABEL_KEY_MAX, description="Name of the label")]
     operator: Operator
-    values: Annotated[tuple[str, ...], Meta(description="For In and NotIn: at least one; else none")] = ()
+    values: Annotated[
+        tuple[Label, ...], Meta(max_length=VALUES_MAX, description="For In and NotIn: at least one; else none")
+    ] = ()
 
     def matches(self, labels: Mapping[str, str]) -> bool:
         """Whether ``labels`` meet this; NotIn is met by a missing label, as in Kubernetes."""
@@ -42,10 +50,12 @@ class Requirement(Wire, frozen=True):
 class LabelSelector(Wire, frozen=True):
     """All of matchLabels and all of matchExpressions must hold; an empty selector matches everything."""
 
-    match_labels: Annotated[dict[str, str], Meta(description="Labels that must be there with these values")] = (
-        msgspec.field(default_factory=dict)
-    )
-    match_expressions: tuple[Requirement, ...] = ()
+    match_labels: Annotated[
+        dict[str, Label], Meta(max_length=LABELS_MAX, description="Labels that must be there with these values")
+    ] = msgspec.field(default_factory=dict)
+    match_expressions: Annotated[
+        tuple[Requirement, ...], Meta(max_length=REQUIREMENTS_MAX, description="Comparisons of labels; all must hold")
+    ] = ()
 
     @property
     def empty(self) -> bool:

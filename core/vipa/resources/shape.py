@@ -6,7 +6,7 @@ The shape is read from the same Structs, so there is nothing to keep in step.
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sized
 from functools import cache
 from typing import Final
 
@@ -20,6 +20,9 @@ OPEN_FIELDS: Final = frozenset({("metadata",), ("status",)})
 
 DROP: Final = object()
 """Stands for a value that is left out: null for a field means its default, as in Kubernetes."""
+
+Bounded = inspect.StrType | inspect.VarTupleType | inspect.DictType
+"""The types with lengths."""
 
 NAMES: Final[dict[type, str]] = {str: "text", bool: "true or false", int: "a whole number", dict: "a mapping"}
 
@@ -67,7 +70,7 @@ def _fit(raw: object, kind: inspect.Type, path: Path, problems: list[Problem]) -
         case inspect.BoolType():
             return _typed(raw, bool, path, problems)
         case inspect.StrType():
-            return _typed(raw, str, path, problems)
+            return _fit_str(raw, kind, path, problems)
     raise TypeError(f"{kind} is not used by any resource")
 
 
@@ -105,16 +108,28 @@ def _fit_int(raw: object, kind: inspect.IntType, path: Path, problems: list[Prob
     return raw
 
 
+def _fit_str(raw: object, kind: inspect.StrType, path: Path, problems: list[Problem]) -> object:
+    if isinstance(_typed(raw, str, path, problems), str):
+        problems.extend(_out_of_bounds(raw, kind, path, "characters", "character"))
+    return raw
+
+
+def _out_of_bounds(raw: object, kind: Bounded, path: Path, many: str, one: str) -> Iterator[Problem]:
+    length = len(raw) if isinstance(raw, Sized) else 0
+    if kind.max_length is not None and length > kind.max_length:
+        yield Problem(path, shown(raw), f"too long; at most {kind.max_length} {many} are allowed")
+    if kind.min_length is not None and length < kind.min_length:
+        yield Problem(path, shown(raw), f"too short; at least {kind.min_length} {one} is needed")
+
+
 def _fit_list(raw: object, kind: inspect.VarTupleType, path: Path, problems: list[Problem]) -> object:
     if not isinstance(raw, list | tuple):
         hint = f"; write [{shown(raw)}]" if isinstance(raw, str | int | float) else ""
         problems.append(Problem(path, shown(raw), f"must be a list, is {_name(raw)}{hint}"))
         return raw
-    if kind.max_length is not None and len(raw) > kind.max_length:
-        problems.append(Problem(path, shown(raw), f"too long; at most {kind.max_length} entries are allowed"))
+    if wrong := list(_out_of_bounds(raw, kind, path, "entries", "entry")):
+        problems.extend(wrong)
         return raw
-    if kind.min_length is not None and len(raw) < kind.min_length:
-        problems.append(Problem(path, shown(raw), f"too short; at least {kind.min_length} entry is needed"))
     items = []
     for i, item in enumerate(raw):
         if item is None:
@@ -127,6 +142,9 @@ def _fit_list(raw: object, kind: inspect.VarTupleType, path: Path, problems: lis
 def _fit_dict(raw: object, kind: inspect.DictType, path: Path, problems: list[Problem]) -> object:
     if not isinstance(raw, dict):
         problems.append(Problem(path, shown(raw), f"must be a mapping of names to values, is {_name(raw)}"))
+        return raw
+    if wrong := list(_out_of_bounds(raw, kind, path, "entries", "entry")):
+        problems.extend(wrong)
         return raw
     fitted = {}
     for key, value in raw.items():

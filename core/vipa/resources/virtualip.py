@@ -1,7 +1,7 @@
 """VirtualIP: an address that belongs to the system, and how it moves."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -9,6 +9,7 @@ from msgspec import Meta
 from vipa.plan import FailbackPolicy
 from vipa.resources.meta import API_VERSION, Condition, Object, ObjectMeta, Wire
 from vipa.resources.selectors import LabelSelector
+from vipa.resources.texts import PATH_MAX, Address, Duration, InterfaceGlob, InterfaceName, Label, NodeName, Time
 from vipa.timing import Timing
 
 
@@ -40,6 +41,9 @@ class Scheme(StrEnum):
     HTTPS = "HTTPS"
 
 
+VOTERS_MAX: Final = 5
+"""Rule 7: a majority that survives two losses; nobody needs more."""
+
 Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port")]
 
 
@@ -47,14 +51,16 @@ class Attachment(Wire, frozen=True):
     """The node itself, or a bridge of it behind which the address lives."""
 
     type: AttachmentType = AttachmentType.HOST
-    bridge: Annotated[str, Meta(description="VirtualEthernet only: name of the bridge")] = ""
+    bridge: Annotated[InterfaceName, Meta(description="VirtualEthernet only: name of the bridge")] = ""
 
 
 class Failback(Wire, frozen=True):
     """When a holder returns to a better endpoint (rule 9)."""
 
     policy: FailbackPolicy = FailbackPolicy.DELAYED
-    delay: Annotated[str, Meta(description='Delayed only: how long the better endpoint must be healthy, "30s"')] = "30s"
+    delay: Annotated[
+        Duration, Meta(description='Delayed only: how long the better endpoint must be healthy, "30s"')
+    ] = "30s"
 
 
 class TcpCheck(Wire, frozen=True):
@@ -67,7 +73,7 @@ class HttpCheck(Wire, frozen=True):
     """Healthy while a GET is answered with 2xx or 3xx."""
 
     port: Port
-    path: str = "/"
+    path: Annotated[str, Meta(max_length=PATH_MAX, description="What to GET")] = "/"
     scheme: Scheme = Scheme.HTTP
 
 
@@ -82,15 +88,15 @@ class VirtualIPSpec(Wire, frozen=True):
     """What the user wants."""
 
     addresses: Annotated[
-        tuple[str, ...], Meta(max_length=2, description="One IPv4, one IPv6, or one of each; or use pool")
+        tuple[Address, ...], Meta(max_length=2, description="One IPv4, one IPv6, or one of each; or use pool")
     ] = ()
-    pool: Annotated[str, Meta(description="VirtualIPPool to take the addresses from; or use addresses")] = ""
+    pool: Annotated[Label, Meta(description="VirtualIPPool to take the addresses from; or use addresses")] = ""
     preferred_interface_list: Annotated[
-        str, Meta(description="Name of a PreferredInterfaceList; omitted: vipa ranks the interfaces itself")
+        Label, Meta(description="Name of a PreferredInterfaceList; omitted: vipa ranks the interfaces itself")
     ] = ""
     node_selector: Annotated[LabelSelector, Meta(description="Nodes that may serve")] = LabelSelector()
     interfaces: Annotated[
-        tuple[str, ...],
+        tuple[InterfaceGlob, ...],
         Meta(max_length=64, description="Name globs; empty: every interface whose subnet holds the address"),
     ] = ()
     binding: Binding = Binding.HOLDER
@@ -102,56 +108,63 @@ class VirtualIPSpec(Wire, frozen=True):
         tuple[HealthCheck, ...], Meta(max_length=16, description="A node on which one fails is no candidate")
     ] = ()
     probe_targets: Annotated[
-        tuple[str, ...],
+        tuple[Address, ...],
         Meta(max_length=16, description="Addresses asked to tell a dead path from a quiet LAN; default: the gateway"),
     ] = ()
-    voters: Annotated[tuple[str, ...], Meta(description="Single only: 3 or 5 node names")] = ()
+    voters: Annotated[
+        tuple[NodeName, ...], Meta(max_length=VOTERS_MAX, description="Single only: 3 or 5 node names")
+    ] = ()
     paused: Annotated[bool, Meta(description="Whoever holds it keeps it, nothing moves")] = False
 
 
 class HolderStatus(Wire, frozen=True):
-    """Who serves now. ``since`` is RFC 3339."""
+    """Who serves now."""
 
     node: str = ""
     interface: str = ""
-    address: str = ""
+    address: Annotated[str, Meta(description="The interface's own address")] = ""
     mac: str = ""
-    since: str = ""
+    since: Time = ""
     term: int = 0
+    endpoint: Annotated[str, Meta(description="node/interface, as column HOLDER shows it")] = ""
 
 
 class CandidateStatus(Wire, frozen=True):
-    """One candidate of the succession; ``reason`` says why it is not the holder."""
+    """One candidate of the succession."""
 
     node: str = ""
     interface: str = ""
-    address: str = ""
+    address: Annotated[str, Meta(description="The interface's own address")] = ""
     healthy: bool = False
-    reason: str = ""
+    reason: Annotated[str, Meta(description="Why it serves or does not")] = ""
 
 
 class TransitionStatus(Wire, frozen=True):
-    """One move of the past. ``gap_estimate`` is a duration such as "87ms"."""
+    """One move of the past."""
 
-    time: str = ""
+    time: Time = ""
     from_: str = msgspec.field(name="from", default="")
     to: str = ""
     reason: str = ""
-    gap_estimate: str = ""
+    gap_estimate: Annotated[str, Meta(description="How long nobody answered, such as 87ms")] = ""
 
 
 class VirtualIPStatus(Wire, frozen=True):
     """What vipa reports."""
 
-    observed_generation: int = 0
-    addresses: tuple[str, ...] = ()
+    observed_generation: Annotated[int, Meta(description="The metadata.generation that this status is about")] = 0
+    addresses: Annotated[
+        tuple[str, ...], Meta(description="What is served: those of spec, or taken from the pool")
+    ] = ()
+    address: Annotated[str, Meta(description="The addresses in one text, as column ADDRESS shows them")] = ""
     holder: HolderStatus | None = None
-    succession: tuple[CandidateStatus, ...] = ()
+    spares: Annotated[int, Meta(ge=0, description="Healthy candidates besides the holder")] = 0
+    succession: Annotated[tuple[CandidateStatus, ...], Meta(description="All candidates, most preferred first")] = ()
     next_hops: Annotated[
         tuple[str, ...], Meta(description="Healthy interface addresses, for a load balancer that serves remote clients")
     ] = ()
     last_transitions: Annotated[tuple[TransitionStatus, ...], Meta(max_length=10, description="Newest first")] = ()
-    conditions: tuple[Condition, ...] = ()
+    conditions: Annotated[tuple[Condition, ...], Meta(description="Ready, Redundant, Accepted, Conflict")] = ()
 
 
 class VirtualIP(Object, frozen=True, kw_only=True):

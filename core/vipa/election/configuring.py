@@ -1,0 +1,71 @@
+"""A new plan, or new interfaces: endpoints, paths and guarded addresses of a node."""
+
+from vipa.election.actions import Guard
+from vipa.election.events import LocalInterface
+from vipa.election.node import Node
+from vipa.election.peers import Path
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.plan import Plan, PlannedVip
+from vipa.reasons import Reason
+
+
+def take_plan(node: Node, plan: Plan) -> None:
+    """What is no longer planned is released; what stays keeps its state (rule 13). ``configure`` comes next."""
+    node.plan = plan
+    planned = {vip.name: vip for vip in plan.vips}
+    for name, state in list(node.vips.items()):
+        if name not in planned or planned[name].id != state.id:
+            node.release(state)
+            node.transition(state, State.IDLE, Reason.PLAN_REMOVED)
+            del node.vips[name]
+    for vip in plan.vips:
+        known = node.vips.get(vip.name)
+        if known is None:
+            node.vips[vip.name] = VipState(vip, plan.epoch, vip.id, vip.digest)
+        else:
+            known.plan, known.epoch, known.digest = vip, plan.epoch, vip.digest
+            known.mismatch.clear()  # peers that read the same change a moment later are no mismatch yet
+    node.by_id = {v.id: v for v in node.vips.values()}
+    node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}
+
+
+def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
+    """Plan or interfaces changed: endpoints, paths, guarded addresses; a rebound interface gets the VIPs again."""
+    plans: list[PlannedVip] = [v.plan for v in node.vips.values()]
+    node.health.configure(node.now, plans, interfaces)
+    node.roles_stale = node.rates_stale = True
+    node.own_macs = {i.mac for i in interfaces}
+    node.peer_addresses = {e.address for p in plans for e in p.succession} - node.health.endpoints.keys()
+    _configure_paths(node)
+    own = tuple(
+        (interface.name, address)
+        for interface in interfaces
+        for address in interface.addresses
+        if address.partition("/")[0] in node.health.endpoints
+    )
+    guard = Guard(tuple(sorted(node.by_address)), tuple(sorted(own)))
+    identity = tuple((i.name, i.mac) for i in interfaces)
+    if (guard, identity) != node.guarded:
+        node.guarded = (guard, identity)
+        node.emit(guard)
+        for vip in node.vips.values():
+            if vip.bound:
+                node.rebind(vip)
+    node.dirty.update(node.vips)
+
+
+def _configure_paths(node: Node) -> None:
+    paths: dict[tuple[str, str], Path] = {}
+    for vip in node.vips.values():
+        network = node.network(vip)
+        for _, local in node.local(vip):
+            if local.kernel in (Reason.INTERFACE_MISSING, Reason.ADDRESS_MISSING):
+                continue
+            for endpoint in vip.succession:
+                if endpoint.address not in node.health.endpoints:
+                    key = (local.address, endpoint.address)
+                    old = node.paths.get(key)
+                    same = old is not None and old.interface == local.interface
+                    paths[key] = old if old and same else Path(*key, network, local.interface)
+    node.paths = paths

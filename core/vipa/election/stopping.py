@@ -1,0 +1,54 @@
+"""A shutdown: hand over what is held (rule 4), linger, then leave nothing behind."""
+
+from typing import Final
+
+from vipa.election import handover
+from vipa.election.actions import Stopped
+from vipa.election.health import NEVER
+from vipa.election.node import Node
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.reasons import Reason
+
+STOP_S_MAX: Final = 2.5
+"""A shutdown hands over for this long at most: SIGTERM to exit is promised within 3 s."""
+
+
+def ask(node: Node) -> None:
+    """``StopAsked``: from now on everything held is offered away."""
+    if node.stopping_since is None:
+        node.stopping_since = node.now
+        node.urgent = True
+        node.dirty.update(node.vips)
+
+
+def hand_over(node: Node, vip: VipState) -> None:
+    """Holder of a stopping node: offer to the best of the others, whoever that is; without any just stop."""
+    assert node.stopping_since is not None
+    remote = node.best_remote(vip)
+    if remote is None or node.now - node.stopping_since >= STOP_S_MAX:
+        node.release(vip)
+        vip.offer = None
+        node.transition(vip, State.SPARE, Reason.SHUTDOWN)
+    else:
+        vip.offer_after = NEVER
+        handover.offer(node, vip, remote[2])
+
+
+def finish(node: Node) -> None:
+    """Once all hand-overs and lingers have ended, or their time is up: release the rest and say so, once."""
+    if node.stopping_since is None or node.stopped:
+        return
+    expired = node.now - node.stopping_since >= STOP_S_MAX
+    busy = any(v.state in (State.HOLDER, State.YIELDING, State.CLAIMING) or v.bound for v in node.vips.values())
+    if busy and not expired:
+        return
+    for vip in node.vips.values():
+        node.release(vip)
+    node.stopped = True
+    node.emit(Stopped())
+
+
+def end_at(node: Node) -> float:
+    """When a shutdown under way ends in any case; infinite without one."""
+    return float("inf") if node.stopping_since is None or node.stopped else node.stopping_since + STOP_S_MAX

@@ -1,0 +1,47 @@
+"""When a virtual IP, and the whole node, needs a wake without any other input."""
+
+from vipa.election import claim, handover, holding
+from vipa.election.health import NEVER
+from vipa.election.node import Node
+from vipa.election.states import State
+from vipa.election.vip import VipState
+
+
+def wake_at(node: Node, vip: VipState) -> float:
+    """When this VIP needs ``_advance`` without any other input."""
+    at = float("inf")
+    if vip.unbind_at != NEVER:
+        at = vip.unbind_at
+    if vip.recheck_at != NEVER:
+        at = min(at, vip.recheck_at)
+    match vip.state:
+        case State.LISTENING:
+            at = min(at, vip.listen_until)
+        case State.SPARE:
+            if _may_suspect(node, vip):
+                at = min(at, max(node.silent_at(vip), claim.not_before(vip)))
+        case State.SUSPECTING if vip.suspicion is not None:
+            at = min(at, vip.suspicion.next_at)
+        case State.RECEIVING if vip.offer is not None:
+            at = min(at, vip.offer.at + handover.OFFER_S)
+        case State.YIELDING if vip.offer is not None:
+            if _may_suspect(node, vip):
+                at = min(at, max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)))
+        case State.HOLDER:
+            at = min(at, holding.announce_at(vip))
+            if vip.offer is not None:
+                at = min(at, vip.offer.at + handover.OFFER_S)
+            if vip.offer_after > node.now:
+                at = min(at, vip.offer_after)
+            if vip.unfit_since is not None:
+                at = min(at, vip.unfit_since + vip.profile.silence_s)
+    return at
+
+
+def _may_suspect(node: Node, vip: VipState) -> bool:
+    return (
+        not vip.plan.policy.paused
+        and node.stopping_since is None
+        and node.best_local(vip) is not None
+        and not node.isolated(vip)
+    )
