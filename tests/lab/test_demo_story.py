@@ -41,8 +41,9 @@ def test_the_whole_story_keeps_its_promises(tmp_path: Path) -> None:
         check=False,
     )
     result = json.loads(done.stdout)
+    not_kept = [act for act in result["acts"] if act["verdict"] != "kept"]
     # 3: an act could not be judged, twice, for this machine held probe or agents up; nothing else may be wrong then.
-    assert done.returncode in (0, 3), done.stdout + done.stderr
+    assert done.returncode in (0, 3), f"{not_kept}\n{done.stderr}"
     assert {act["key"]: act["took_over"] for act in result["acts"]} == TAKERS
     assert all(act["answerers"] == 1 for act in result["acts"])
     assert all(act["verdict"] in ("kept", "slow", "late") for act in result["acts"])
