@@ -3,7 +3,8 @@
 import re
 from typing import Final
 
-from vipa.resources.texts import GLOB_MAX, INTERFACE_MAX, NODE_MAX
+from vipa.resources.texts import GLOB_MAX, NODE_MAX
+from vipa.resources.texts import INTERFACE_MAX as INTERFACE_MAX  # the planner's and the agent's word for it
 
 DNS_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 """RFC 1123 label: short enough to be a Kubernetes label value and a metric label too."""
