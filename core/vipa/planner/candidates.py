@@ -28,9 +28,9 @@ Step = Endpoint | Ranking
 
 
 class Candidates:
-    """Answers for any VIP of one set of nodes. ``virtual`` are the addresses of the undisputed VIPs: no list entry makes
-    one of them an endpoint (and no declared interface has one, else it would be disputed). When they or a list change,
-    :meth:`forget` the lists concerned."""
+    """Answers for any VIP of one set of nodes. ``virtual`` are the addresses of the undisputed VIPs: no list entry
+    makes one of them an endpoint (and no declared interface has one, else it would be disputed). When they or a list
+    change, :meth:`forget` the lists concerned."""
 
     def __init__(self, lans: Lans, virtual: Collection[str]) -> None:
         self._lans = lans

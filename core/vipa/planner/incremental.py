@@ -19,7 +19,7 @@ from vipa.resources.validate import Resource, validate
 from vipa.resources.virtualip import VirtualIP
 
 Answer = PlannedVip | Refusal
-O = TypeVar("O", VirtualIP, PreferredInterfaceList)
+Kept = TypeVar("Kept", VirtualIP, PreferredInterfaceList)
 
 
 class Planner:
@@ -106,7 +106,7 @@ class Planner:
         addresses = {a for v in (before, after) if v is not None for a in v.spec.addresses}
         return {rival for address in addresses for rival in self._addresses.claimants(address)}
 
-    def _replace(self, known: dict[str, O], name: str, obj: O | None) -> tuple[O | None, O | None]:
+    def _replace(self, known: dict[str, Kept], name: str, obj: Kept | None) -> tuple[Kept | None, Kept | None]:
         """Keeps ``obj`` when it is valid by itself, its refusal when not. Returns what was valid before and is now."""
         kind = VirtualIP if known is self._vips else PreferredInterfaceList
         before = known.pop(name, None)
@@ -123,9 +123,9 @@ class Planner:
         return before, obj
 
     def _settle_disputes(self, dirty: set[str], freed: set[str]) -> set[str]:
-        """Judge the addresses of ``dirty`` VIPs; ``freed`` are those that some of them had before. Only addresses that are served count as virtual: a refused VIP must not
-        cost another one its endpoint. Returns the users of lists that name an address which became virtual or no longer
-        is."""
+        """Judge the addresses of ``dirty`` VIPs; ``freed`` are those that some of them had before. Returns the users of
+        lists that name an address which became virtual or no longer is. Only addresses that are served count as
+        virtual: a refused VIP must not cost another one its endpoint."""
         flipped: set[str] = set()
         for name in dirty:
             self._disputes.pop(name, None)
