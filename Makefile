@@ -2,12 +2,13 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo check unit sim lab test fmt lock bench-failover bench-agent bench-report clean
+.PHONY: help setup demo crds check unit sim lab test fmt lock bench-failover bench-agent bench-report clean
 
 BIN := .venv/bin
-# What a run may cost on two cores, in seconds, with .venv made: check, unit, simulator, lab.
+# What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
 CHECK_S := 120
 UNIT_S := 120
+API_S := 480
 SIM_S := 300
 LAB_S := 720
 # More words for pytest, e.g. make lab ARGS='-k freeze'; for the demo, e.g. make demo ARGS=--json
@@ -29,19 +30,26 @@ check: setup ## ruff, formatting, mypy --strict, import rules, tidiness
 unit: setup ## tests of the pure parts and of single modules
 	@tools/timed unit $(UNIT_S) $(BIN)/pytest tests/unit $(ARGS)
 
+api: setup ## tests against a real kube-apiserver, which is built the first time (needs Go; 5 minutes)
+	@tools/kube/build api tools
+	@tools/timed api $(API_S) $(BIN)/pytest tests/api $(ARGS)
+
 sim: setup ## seeded simulations of whole systems, with faults
 	@tools/timed sim $(SIM_S) $(BIN)/pytest tests/sim $(ARGS)
 
 lab: setup ## real kernel networking in namespaces; needs root or user namespaces
 	@tools/timed lab $(LAB_S) $(BIN)/pytest tests/lab $(ARGS)
 
-test: ## check, unit, sim and lab, each with its time against its budget
+test: ## check, unit, api, sim and lab, each with its time against its budget
 	@rm -f build/times
-	@$(MAKE) --no-print-directory check unit sim lab; code=$$?; \
+	@$(MAKE) --no-print-directory check unit api sim lab; code=$$?; \
 		printf '\n== times\n'; cat build/times; exit $$code
 
 fmt: setup ## format the source and mend what ruff can mend
 	@$(BIN)/ruff check --quiet --fix . ; $(BIN)/ruff format --quiet .
+
+crds: setup ## write crds/*.yaml anew from the types in core
+	@$(BIN)/python tools/crds
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	@tools/lock

@@ -80,6 +80,8 @@ def parse_own(text: str) -> tuple[IPAddress, int]:
         prefix = int(length) if slash and length.isascii() and length.isdigit() and len(length) <= 3 else -1
     except ValueError:
         raise AddressError("not an address with prefix length; write one such as 10.1.1.4/24") from None
+    if address.version == 6 and address.scope_id is not None:
+        raise AddressError(f"an interface's own address needs no scope; write {host.partition('%')[0]}/{length}")
     if not 0 <= prefix <= address.max_prefixlen:
         raise AddressError(f"the prefix length is missing or wrong; write one such as {host}/24")
     return address, prefix

@@ -9,7 +9,7 @@ DURATION_MAX_S: Final = 24 * 3600.0
 """Longer waits are better said as policy ``Never`` than as a number nobody will see end."""
 
 # At most 9 digits a part: enough for a day in milliseconds, and no text can make the arithmetic overflow.
-_PART: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|h|m|s)", re.ASCII)
+PART: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)(ms|h|m|s)", re.ASCII)
 
 
 class DurationError(ValueError):
@@ -20,7 +20,7 @@ class DurationError(ValueError):
 def parse_duration_s(text: str) -> float:
     """Seconds of ``text``, a sequence of numbers with units h, m, s, ms. Raises :class:`DurationError`."""
     total_s, at = 0.0, 0
-    while part := _PART.match(text, at):
+    while part := PART.match(text, at):
         total_s += float(part[1]) * UNITS_S[part[2]]
         at = part.end()
     if at == 0 or at != len(text):

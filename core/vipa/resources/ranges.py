@@ -16,13 +16,13 @@ def parse_range(text: str) -> tuple[IPAddress, IPAddress]:
     if dash:
         return _from_to(head, tail)
     try:
-        network = ipaddress.ip_network(text)
+        network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        try:
-            loose = ipaddress.ip_network(text, strict=False)
-        except ValueError:
-            raise RangeError("no range; write 10.1.1.200-10.1.1.250 or 10.1.2.0/28") from None
-        raise RangeError(f"has bits set behind its prefix length; write {loose}") from None
+        raise RangeError("no range; write 10.1.1.200-10.1.1.250 or 10.1.2.0/28") from None
+    if network.version == 6 and network.network_address.ipv4_mapped is not None:
+        raise RangeError("a network of IPv4 addresses in IPv6 clothes; write it as IPv4, such as 10.1.2.0/28")
+    if str(network) != text:
+        raise RangeError(f"has bits set behind its prefix length, or is not in canonical form; write {network}")
     return network[0], network[-1]
 
 
