@@ -10,6 +10,7 @@ from unit.fakes.net import Net
 from unit.fakes.puppet import Puppet
 from vipa.election import actions as act
 from vipa.election import events as ev
+from vipa.election.configuring import READ_S
 from vipa.election.elector import Config
 from vipa.election.rates import SPARES_FULL
 from vipa.election.states import State
@@ -141,6 +142,23 @@ def test_a_different_plan_of_the_same_epoch_is_noticed_once(net: Net) -> None:
     p.plan = None
     net.run(0.5)
     assert b.vip().mismatch == set()
+
+
+def test_a_peer_that_does_not_follow_a_change_is_noticed_and_one_that_does_is_not(net: Net) -> None:
+    a, p = holder_and_spare(net)
+    p.plan = a.vip().digest
+    changed = net.vip(4, 5, policy=Policy(failback_delay_s=7.0))
+    a.step(ev.PlanChanged(Plan(0, (changed,))))
+    net.run(READ_S - 0.1)
+    assert not net.notices("a", Reason.PLAN_MISMATCH)
+    net.run(0.2)
+    (notice,) = net.notices("a", Reason.PLAN_MISMATCH)
+    assert (notice.subject, notice.detail) == ("v", "p")
+    a.step(ev.PlanChanged(Plan(0, (net.vip(4, 5),))))
+    p.plan = a.vip().digest
+    net.run(READ_S + 1)
+    assert len(net.notices("a", Reason.PLAN_MISMATCH)) == 1
+    assert a.vip().mismatch == set()
 
 
 def test_a_different_epoch_is_no_mismatch_and_moves_nothing(net: Net) -> None:

@@ -1,5 +1,7 @@
 """A new plan, or new interfaces: endpoints, paths and guarded addresses of a node."""
 
+from typing import Final
+
 from vipa.election.actions import Guard
 from vipa.election.events import LocalInterface
 from vipa.election.node import Node
@@ -8,6 +10,10 @@ from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.plan import Plan, PlannedVip
 from vipa.reasons import Reason
+
+READ_S: Final = 2.0
+"""Peers that read the same change a moment later are no mismatch: reading and planning 2,000 VIPs takes half a second,
+and a folder may be copied to the nodes one after the other."""
 
 
 def take_plan(node: Node, plan: Plan) -> None:
@@ -24,8 +30,10 @@ def take_plan(node: Node, plan: Plan) -> None:
         if known is None:
             node.vips[vip.name] = VipState(vip, plan.epoch, vip.id, vip.digest)
         else:
+            if known.digest != vip.digest or known.epoch != plan.epoch:
+                known.mismatch.clear()
+                known.compare_at = node.now + READ_S
             known.plan, known.epoch, known.digest = vip, plan.epoch, vip.digest
-            known.mismatch.clear()  # peers that read the same change a moment later are no mismatch yet
     node.by_id = {v.id: v for v in node.vips.values()}
     node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}
 

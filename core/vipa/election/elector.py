@@ -26,7 +26,7 @@ from vipa.election.events import (
 )
 from vipa.election.health import NEVER
 from vipa.election.node import Config, Node
-from vipa.election.receiving import Receiver
+from vipa.election.receiving import Receiver, compare_plans
 from vipa.election.sending import Sender
 from vipa.election.states import State
 from vipa.election.vip import VipState
@@ -215,6 +215,10 @@ class Elector:
         vip.recheck_at = NEVER
         if vip.unbind_at != NEVER and node.now >= vip.unbind_at:
             node.unbind(vip)
+        if vip.compare_at != NEVER and node.now >= vip.compare_at:
+            vip.compare_at = NEVER
+            for peer in node.peers.values():
+                compare_plans(node, vip, peer)
         match vip.state:
             case State.IDLE:
                 if any(True for _ in node.local(vip)):

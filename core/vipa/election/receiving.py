@@ -24,6 +24,8 @@ VERIFIED_MAX: Final = 64
 
 def compare_plans(node: Node, vip: VipState, peer: Peer) -> None:
     """Whether ``peer`` works from another plan of the same epoch for this VIP (rule 13): remembered, and said once."""
+    if node.now < vip.compare_at:
+        return
     heard = peer.roles.get(vip.id)
     differs = heard is not None and heard.entry.plan != vip.digest and peer.epoch == vip.epoch
     if differs == (peer.node in vip.mismatch):

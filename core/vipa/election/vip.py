@@ -75,6 +75,9 @@ class VipState:
     defended_at: float = NEVER
     refused_at: float = NEVER
     mismatch: set[str] = field(default_factory=set)
+    """Peers that work from another plan of the same epoch (rule 13)."""
+    compare_at: float = NEVER
+    """After a change of this node's plan: when peers that have not followed are a mismatch."""
     recheck_at: float = NEVER
 
     @property

@@ -14,6 +14,8 @@ def wake_at(node: Node, vip: VipState) -> float:
         at = vip.unbind_at
     if vip.recheck_at != NEVER:
         at = min(at, vip.recheck_at)
+    if vip.compare_at != NEVER:
+        at = min(at, vip.compare_at)
     match vip.state:
         case State.LISTENING:
             at = min(at, vip.listen_until)
