@@ -59,3 +59,8 @@ class Reason(StrEnum):
     ADDRESS_IN_USE = "AddressInUse"
     NODE_ADDRESS = "NodeAddress"
     ACCEPTED = "Accepted"
+
+    # What the operator says of a VirtualIP besides
+    NO_CONFLICT = "NoConflict"
+    MOVE_REFUSED = "MoveRefused"
+    MOVE_TIMED_OUT = "MoveTimedOut"

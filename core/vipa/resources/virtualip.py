@@ -149,6 +149,24 @@ class TransitionStatus(Wire, frozen=True):
     gap_estimate: Annotated[str, Meta(description="How long nobody answered, such as 87ms")] = ""
 
 
+class MovePhase(StrEnum):
+    """How far a move somebody asked for has come."""
+
+    ASKED = "Asked"
+    DONE = "Done"
+
+
+class MoveStatus(Wire, frozen=True):
+    """A move that was asked for by annotation. Once done it is remembered, so that failback does not undo it, until the
+    target stops to hold, or spec or list change."""
+
+    to: Annotated[str, Meta(description="NODE or NODE/INTERFACE, as it was asked for")] = ""
+    since: Time = ""
+    phase: MovePhase = MovePhase.ASKED
+    generation: Annotated[int, Meta(description="metadata.generation when it was asked for")] = 0
+    list_generation: Annotated[int, Meta(description="The same of its PreferredInterfaceList, 0 without one")] = 0
+
+
 class VirtualIPStatus(Wire, frozen=True):
     """What vipa reports."""
 
@@ -164,6 +182,7 @@ class VirtualIPStatus(Wire, frozen=True):
         tuple[str, ...], Meta(description="Healthy interface addresses, for a load balancer that serves remote clients")
     ] = ()
     last_transitions: Annotated[tuple[TransitionStatus, ...], Meta(max_length=10, description="Newest first")] = ()
+    move: Annotated[MoveStatus | None, Meta(description="The move that was asked for last, while it counts")] = None
     conditions: Annotated[tuple[Condition, ...], Meta(description="Ready, Redundant, Accepted, Conflict")] = ()
 
 
