@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds check unit sim lab test fmt lock bench-failover bench-agent bench-report clean
+.PHONY: help setup demo crds check unit api sim lab test fmt lock bench-failover bench-agent bench-report clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
