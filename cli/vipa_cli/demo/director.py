@@ -14,8 +14,8 @@ from vipa_cli.demo.measuring import Client, Wire
 from vipa_cli.demo.situation import Situation, steps
 from vipa_cli.playground import NodeView, Playground
 from vipa_lab.results import Live
+from vipa_lab.stalls import Stalls
 
-# Also how often the machine's punctuality is looked at.
 _TICK_S: Final = 0.02
 # Probes start in about 0.3 s; a busy machine was seen to take 2 s.
 _WARM_TIMEOUT_S: Final = 20.0
@@ -85,8 +85,8 @@ class Director:
         self._view = view
         self._wire = Wire(playground)
         self._client: Client | None = None
+        self._stalls = Stalls(playground.scenario.router)
         self._situation = BEFORE
-        self._stall_s = 0.0
         self.story = Story(time.monotonic())
 
     def run(self, acts: Sequence[Act]) -> None:
@@ -122,7 +122,6 @@ class Director:
 
     def _measure(self, act: Act) -> Measured:
         self._client = client = Client(self._playground, session=not act.cold)
-        self._stall_s = 0.0
         begun_s = time.monotonic()
         if not act.cold:
             self._wait(client.is_served, _WARM_TIMEOUT_S)
@@ -145,9 +144,10 @@ class Director:
         self.story.losses += (
             [] if act.cold else [Mark(o.start_s, act.name, o.start_s + o.ms / 1000, o.lost) for o in udp.outages]
         )
+        end_s = time.monotonic()
         return Measured(
             start_s=start_s,
-            end_s=time.monotonic(),
+            end_s=end_s,
             udp=udp,
             tcp=tcp,
             claims=tuple(claims),
@@ -155,7 +155,7 @@ class Director:
             served=served,
             last=last,
             took_s=min(answers_s, default=time.monotonic()) - done_s,
-            stall_ms=1000 * self._stall_s,
+            stall_ms=self._stalls.worst_ms(begun_s, end_s),
         )
 
     def _serves(self, endpoint: str) -> bool:
@@ -186,6 +186,4 @@ class Director:
         self._playground.check_agents()
         live = self._client.live() if self._client else None
         self._view.tick(Snapshot(time.monotonic(), self._playground.look(), self._wire.answerer(), live))
-        slept_s = time.monotonic()
         time.sleep(_TICK_S)
-        self._stall_s = max(self._stall_s, time.monotonic() - slept_s - _TICK_S)
