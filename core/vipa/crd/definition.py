@@ -6,7 +6,7 @@ import msgspec
 
 from vipa.crd.kinds import CATEGORY, NAMES, Column
 from vipa.crd.rules import RULES
-from vipa.crd.schema import Generator, Schema, described, fields_of, sentence
+from vipa.crd.schema import At, Generator, Schema, described, fields_of, sentence
 from vipa.reasons import Reason
 from vipa.resources import KINDS, ObjectMeta, Resource, validate
 from vipa.resources.meta import GROUP, VERSION
@@ -69,14 +69,14 @@ def _root(kind: str, generator: Generator) -> Schema:
     cls = KINDS[kind]
     spec, status = (next((f for f in fields_of(cls) if f.name == name), None) for name in ("spec", "status"))
     assert spec is not None
-    made_spec = {"description": described(spec.type), **generator.schema(spec.type, f"{kind}.spec", defaults=True)}
+    made_spec = {"description": described(spec.type), **generator.schema(spec.type, _at(kind, "spec"), defaults=True)}
     needed = ["metadata", "spec"]
     if _says_enough(cls):
         made_spec["default"] = {}
         needed.remove("spec")
     fields: Schema = {**KUBERNETES_OWN, "metadata": _metadata(kind), "spec": made_spec}
     if status is not None:
-        made_status = generator.schema(status.type, f"{kind}.status", defaults=False)
+        made_status = generator.schema(status.type, _at(kind, "status"), defaults=False)
         fields["status"] = {"description": described(status.type), **made_status}
     root: Schema = {
         "description": sentence(cls.__doc__ or ""),
@@ -84,8 +84,12 @@ def _root(kind: str, generator: Generator) -> Schema:
         "required": needed,
         "properties": fields,
     }
-    generator.rule(root, kind)
+    generator.root(root, kind)
     return root
+
+
+def _at(kind: str, name: str) -> At:
+    return At(f"{kind}.{name}", f"{kind}.{name}")
 
 
 def _says_enough(cls: type[Resource]) -> bool:

@@ -1,6 +1,8 @@
 """Where which rule stands: what ``validate`` refuses in one object, the API server refuses by a rule from here.
 
-Keys: "Type" for every value of a type, "Type.field" for a field of it, "Type.field[]" for each entry of its list.
+Keys: "Type" for every value of a type, "Type.field" for a field of it wherever the type is used; "Kind.spec.field" for
+a field of one kind only. [] at the end: each entry of the list there. What stands at VirtualIP.spec and not at
+VirtualIPSpec is about addresses, which the template of a pool has none of.
 """
 
 from collections.abc import Mapping
@@ -28,6 +30,12 @@ VIP_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             ".pool",
             Fault.FORBIDDEN,
         ),
+        Rule(
+            "!has(self.probeTargets) || !has(self.addresses) || "
+            "self.probeTargets.all(target, !(target in self.addresses))",
+            "names the virtual IP itself; name another station of the LAN",
+            ".probeTargets",
+        ),
     ),
     "VirtualIPSpec": (
         Rule(
@@ -41,21 +49,15 @@ VIP_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             "Single needs 3 or 5 node names",
             ".voters",
         ),
-        Rule(
-            "!has(self.probeTargets) || !has(self.addresses) || "
-            "self.probeTargets.all(target, !(target in self.addresses))",
-            "names the virtual IP itself; name another station of the LAN",
-            ".probeTargets",
-        ),
     ),
-    "VirtualIPSpec.addresses": (
+    "VirtualIP.spec.addresses": (
         Rule(
             "size(self) != 2 || !isIP(self[0]) || !isIP(self[1]) || ip(self[0]).family() != ip(self[1]).family()",
             "two addresses of one family; make another VirtualIP for the second",
         ),
     ),
-    "VirtualIPSpec.addresses[]": ADDRESS,
-    "VirtualIPSpec.pool": (LABEL.or_empty(),),
+    "VirtualIP.spec.addresses[]": ADDRESS,
+    "VirtualIP.spec.pool": (LABEL.or_empty(),),
     "VirtualIPSpec.preferredInterfaceList": (LABEL.or_empty(),),
     "VirtualIPSpec.interfaces[]": (INTERFACE_GLOB,),
     "VirtualIPSpec.probeTargets[]": ADDRESS,

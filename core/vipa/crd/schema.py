@@ -1,13 +1,13 @@
 """From the types of :mod:`vipa.resources` to structural schemas: types, bounds, choices, defaults, descriptions.
 
 Only what the types say; the rules of :mod:`vipa.crd.rules` and the manners of :mod:`vipa.crd.lists` are put in where
-"Type.field" names a field, "Type.field[]" the entries of its list, and "Type" every value of the type.
+their keys say.
 """
 
 import re
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import inspect
@@ -21,6 +21,19 @@ Rules = Mapping[str, tuple[Rule, ...]]
 RULES_KEY: Final = "x-kubernetes-validations"
 
 
+class At(NamedTuple):
+    """Where a value stands: as a ``field`` of a type, "Failback.delay", and by its ``path`` from the object's kind,
+    "VirtualIP.spec.failback.delay". Both end in [] for an entry of a list or map."""
+
+    field: str
+    path: str
+
+    @property
+    def entries(self) -> "At":
+        """The entries of the list or map here."""
+        return At(f"{self.field}[]", f"{self.path}[]")
+
+
 class Generator:
     """Makes schemas with ``rules``; ``used`` are the keys of ``rules`` that found their place."""
 
@@ -28,46 +41,51 @@ class Generator:
         self._rules = rules
         self.used: set[str] = set()
 
-    def schema(self, kind: inspect.Type, key: str, *, defaults: bool) -> Schema:
-        """Schema of a value of ``kind`` at ``key``. ``defaults``: whether the API server fills in what is left out;
-        it does in a spec, and not in a status, which says what was reported and nothing else."""
-        made = self._of(kind, key, defaults=defaults)
-        self.rule(made, key)
+    def schema(self, kind: inspect.Type, at: At, *, defaults: bool) -> Schema:
+        """Schema of a value of ``kind`` that stands ``at``. ``defaults``: whether the API server fills in what is left
+        out; it does in a spec, and not in a status, which says what was reported and nothing else."""
+        made = self._of(kind, at, defaults=defaults)
+        self._rule(made, at.field)
+        if at.path != at.field:
+            self._rule(made, at.path)
         return made
 
-    def _of(self, kind: inspect.Type, key: str, *, defaults: bool) -> Schema:
+    def root(self, made: Schema, kind: str) -> None:
+        """Put the rules about whole objects of ``kind`` into ``made``."""
+        self._rule(made, kind)
+
+    def _of(self, kind: inspect.Type, at: At, *, defaults: bool) -> Schema:
         match kind:
             case inspect.Metadata():
-                return {**(kind.extra_json_schema or {}), **self._of(kind.type, key, defaults=defaults)}
+                return {**(kind.extra_json_schema or {}), **self._of(kind.type, at, defaults=defaults)}
             case inspect.UnionType():
-                some = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
-                return self._of(some, key, defaults=defaults)
+                return self._of(_plain(kind), at, defaults=defaults)
             case inspect.EnumType():
                 return {"type": "string", "enum": [str(m.value) for m in kind.cls]}
             case inspect.StructType():
-                return self._struct(kind, defaults=defaults)
+                return self._struct(kind, at, defaults=defaults)
             case inspect.DictType():
-                values = self.schema(kind.value_type, f"{key}[]", defaults=defaults)
+                values = self.schema(kind.value_type, at.entries, defaults=defaults)
                 bounds = _bounds(kind, "minProperties", "maxProperties")
                 return {"type": "object", "additionalProperties": values, **bounds}
             case inspect.VarTupleType():
-                items = self.schema(kind.item_type, f"{key}[]", defaults=defaults)
-                return {"type": "array", "items": items, **_bounds(kind, "minItems", "maxItems"), **_merging(key)}
+                items = self.schema(kind.item_type, at.entries, defaults=defaults)
+                return {"type": "array", "items": items, **_bounds(kind, "minItems", "maxItems"), **_merging(at.field)}
             case inspect.StrType():
                 return {"type": "string", **_bounds(kind, "minLength", "maxLength")}
             case inspect.BoolType():
                 return {"type": "boolean"}
             case inspect.IntType():
                 return {"type": "integer", "format": "int64", **_range(kind)}
-        raise TypeError(f"{kind} at {key} is not used by any resource")
+        raise TypeError(f"{kind} at {at.path} is not used by any resource")
 
-    def _struct(self, kind: inspect.StructType, *, defaults: bool) -> Schema:
+    def _struct(self, kind: inspect.StructType, at: At, *, defaults: bool) -> Schema:
         name = kind.cls.__name__
         fields: Schema = {}
         for field in kind.fields:
-            made = self.schema(field.type, f"{name}.{field.encode_name}", defaults=defaults)
-            text = described(field.type)
-            if text:
+            below = At(f"{name}.{field.encode_name}", f"{at.path}.{field.encode_name}")
+            made = self.schema(field.type, below, defaults=defaults)
+            if text := described(field.type):
                 made = {"description": text, **made}
             if defaults and (default := default_of(field)) is not None:
                 made["default"] = default
@@ -77,11 +95,10 @@ class Generator:
             made["required"] = needed
         if name in ATOMIC_TYPES:
             made["x-kubernetes-map-type"] = "atomic"
-        self.rule(made, name)
+        self._rule(made, name)
         return made
 
-    def rule(self, made: Schema, key: str) -> None:
-        """Put the rules for ``key`` into ``made``."""
+    def _rule(self, made: Schema, key: str) -> None:
         if key in self._rules:
             self.used.add(key)
             already = made.get(RULES_KEY, [])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from vipa.resources.addresses import AddressError, IPAddress, parse_address, parse_own
-from vipa.resources.judge_virtualip import judge_selector, judge_template
+from vipa.resources.judge_virtualip import judge_failback, judge_selector, judge_template
 from vipa.resources.names import LABEL_REMEDY, is_label
 from vipa.resources.node import VirtualIPNode
 from vipa.resources.pool import VirtualIPPoolSpec
@@ -68,4 +68,5 @@ def judge_node(node: VirtualIPNode) -> list[Problem]:
             except AddressError as error:
                 at = ("spec", "assignments", i, "addresses", j)
                 problems.append(Problem(at, shown(text), str(error)))
+        problems.extend(judge_failback(assignment.failback, ("spec", "assignments", i, "failback")))
     return problems

@@ -8,7 +8,7 @@ from vipa.resources.durations import DurationError, parse_duration_s
 from vipa.resources.names import LABEL_REMEDY, NODE_REMEDY, interface_problem, is_label, is_node
 from vipa.resources.problems import Path, Problem, shown
 from vipa.resources.selectors import LabelSelector, Operator
-from vipa.resources.virtualip import AttachmentType, HealthCheck, Partition, VirtualIPSpec
+from vipa.resources.virtualip import AttachmentType, Failback, HealthCheck, Partition, VirtualIPSpec
 
 VOTERS: Final = (3, 5)
 """Rule 7: a majority must survive one loss, or two."""
@@ -26,7 +26,7 @@ def judge_template(spec: VirtualIPSpec, at: Path) -> list[Problem]:
         *judge_selector(spec.node_selector, (*at, "nodeSelector")),
         *_interfaces(spec, at),
         *_attachment(spec, at),
-        *_delay(spec, at),
+        *judge_failback(spec.failback, (*at, "failback")),
         *_voters(spec, at),
         *(p for i, check in enumerate(spec.health_checks) for p in _health_check(check, (*at, "healthChecks", i))),
         *_probe_targets(spec, at),
@@ -51,6 +51,14 @@ def judge_selector(selector: LabelSelector, path: Path) -> Iterator[Problem]:
             yield Problem(at, "", f"missing; operator {requirement.operator} needs at least one value")
         if not needs and requirement.values:
             yield Problem(at, shown(requirement.values), f"operator {requirement.operator} takes no values; remove it")
+
+
+def judge_failback(failback: Failback, path: Path) -> Iterator[Problem]:
+    """At most one problem: why the delay is no duration."""
+    try:
+        parse_duration_s(failback.delay)
+    except DurationError as error:
+        yield Problem((*path, "delay"), shown(failback.delay), str(error))
 
 
 def _addresses(spec: VirtualIPSpec) -> Iterator[Problem]:
@@ -96,13 +104,6 @@ def _attachment(spec: VirtualIPSpec, at: Path) -> Iterator[Problem]:
             yield Problem(path, "", "missing; type VirtualEthernet needs the name of the node's bridge, such as br0")
         elif wrong := interface_problem(bridge, glob=False):
             yield Problem(path, shown(bridge), wrong)
-
-
-def _delay(spec: VirtualIPSpec, at: Path) -> Iterator[Problem]:
-    try:
-        parse_duration_s(spec.failback.delay)
-    except DurationError as error:
-        yield Problem((*at, "failback", "delay"), shown(spec.failback.delay), str(error))
 
 
 def _voters(spec: VirtualIPSpec, at: Path) -> Iterator[Problem]:

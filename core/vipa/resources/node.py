@@ -31,21 +31,21 @@ class Role(StrEnum):
 class AssignedEndpoint(Wire, frozen=True):
     """One endpoint of a succession."""
 
-    address: str
-    node: str = ""
-    interface: str = ""
+    address: Annotated[str, Meta(description="The interface's own address, its identity")]
+    node: Annotated[str, Meta(description="Empty where only the address is known")] = ""
+    interface: Annotated[str, Meta(description="Empty where only the address is known")] = ""
 
 
 class Assignment(Wire, frozen=True):
     """One planned VIP (:class:`vipa.plan.PlannedVip`) in the spelling of the wire."""
 
-    name: str
-    addresses: Annotated[tuple[Address, ...], Meta(max_length=2)]
+    name: Annotated[str, Meta(description="The VirtualIP's")]
+    addresses: Annotated[tuple[Address, ...], Meta(max_length=2, description="What is served, IPv4 first")]
     succession: Annotated[tuple[AssignedEndpoint, ...], Meta(description="Most preferred first")]
     timing: Timing = Timing.DEFAULT
     failback: Failback = Failback()
-    probe_targets: tuple[str, ...] = ()
-    paused: bool = False
+    probe_targets: Annotated[tuple[str, ...], Meta(description="As the VirtualIP has them")] = ()
+    paused: Annotated[bool, Meta(description="Whoever holds it keeps it, nothing moves")] = False
 
 
 class VirtualIPNodeSpec(Wire, frozen=True):
