@@ -7,12 +7,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vipa.errors import VipaError
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.logs import LogWriter, configure
 from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
 from vipa_agent.status import StatusError, read_status
+
+if TYPE_CHECKING:
+    from vipa_agent.metrics import Metrics
+    from vipa_agent.sources.source import Source
 
 EXIT_GOOD, EXIT_BAD, EXIT_USAGE, EXIT_CANNOT_TELL = range(4)
 
@@ -40,20 +45,41 @@ def _serve(settings: Settings) -> int:
     writer = LogWriter(sys.stdout.fileno(), settings.log_format)
     configure(writer)
     try:
-        asyncio.run(_run(settings))
+        while asyncio.run(_run(settings)):
+            gc.unfreeze()  # nothing of the agent that retired is needed by the one that begins
     finally:
         writer.close()
     return EXIT_GOOD
 
 
-async def _run(settings: Settings) -> None:
-    from vipa_agent.agent import Agent
+async def _run(settings: Settings) -> bool:
+    """One agent's life. Whether to begin another: the successor that this one retired for is gone."""
+    from vipa_agent.agent import Agent, Ending
+    from vipa_agent.metrics import Metrics
+    from vipa_agent.tenure import Tenure
 
-    agent = Agent(settings)
+    metrics = Metrics()
+    source = _source(settings, metrics)
+    # before the agent that may still serve is asked to yield: with 2,000 VIPs this takes half a second
+    first = source.first()
     # what is loaded by now stays: a collection of it would stop the loop for tens of milliseconds
     gc.collect()
     gc.freeze()
-    await agent.run()
+    tenure = Tenure(settings.state_dir)
+    await tenure.acquire()
+    ending = await Agent(settings, source, metrics, first, tenure).run()
+    return ending is Ending.RETIRED and await tenure.free()
+
+
+def _source(settings: Settings, metrics: "Metrics") -> "Source":
+    if settings.api is None:
+        from vipa_agent.sources.planned import FolderSource
+
+        assert settings.manifests is not None
+        return FolderSource(settings.manifests)
+    from vipa_agent.sources.api.source import ApiSource
+
+    return ApiSource(settings.api, settings.node, settings.state_dir, metrics.api_heard)
 
 
 def _status(arguments: Sequence[str]) -> int:

@@ -55,6 +55,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._now = now
         self._picture = Picture()
+        self._heard_at: float | None = None
         self._transitions: Counter[tuple[str, str]] = Counter()
         self._announcements: Counter[tuple[str, str]] = Counter()
         self._heartbeats: Counter[tuple[str, str]] = Counter()
@@ -84,6 +85,10 @@ class Metrics:
         """Heartbeats; ``direction``: sent or received; ``result``: what became of them."""
         self._heartbeats[direction, result] += count
 
+    def api_heard(self) -> None:
+        """The API said something, so what is known of it is as old as that."""
+        self._heard_at = self._now()
+
     def lateness(self, late_s: float) -> None:
         """The loop ran something ``late_s`` after it was due."""
         self._lateness.observe(late_s)
@@ -98,6 +103,8 @@ class Metrics:
             ("conflict", "1 while a foreign station has the VIP", ("vip",), _single(picture.conflict)),
             ("permit_remaining_seconds", "Life left of the kernel's permit", ("group",),
              (((group,), max(0.0, until - now)) for group, until in picture.permit_until.items())),
+            ("api_watch_age_seconds", "Time since the API last said anything", (),
+             [] if self._heard_at is None else [((), max(0.0, now - self._heard_at))]),
         )  # fmt: skip
         for name, text, labels, values in gauges:
             yield _family(f"vipa_{name}", text, "gauge", labels, values)

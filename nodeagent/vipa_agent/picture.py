@@ -1,5 +1,6 @@
 """What people and metrics see of the agent: the status document of 03-interfaces and the metrics' picture."""
 
+import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -34,7 +35,12 @@ def status(elector: Elector, boot_id: str) -> dict[str, Any]:
     return {
         "node": node.config.node,
         "epoch": node.plan.epoch,
-        "agent": {"version": __version__, "bootID": boot_id, "incarnation": f"{node.config.incarnation:016x}"},
+        "agent": {
+            "version": __version__,
+            "bootID": boot_id,
+            "incarnation": f"{node.config.incarnation:016x}",
+            "pidNamespace": pid_namespace(),
+        },
         "vips": [_vip(node, vip, now) for vip in node.vips.values()],
         "refusals": [
             {"kind": r.kind, "name": r.name, "reason": r.reason, "message": r.message} for r in node.plan.refusals
@@ -43,6 +49,12 @@ def status(elector: Elector, boot_id: str) -> dict[str, Any]:
         "peers": [_peer(node, peer, now) for peer in node.peers.values()],
         "heartbeats": dict(elector.receiver.results),
     }
+
+
+def pid_namespace() -> int:
+    """Which processes this one can see: two containers of one node differ in it, so a probe can tell whether the agent
+    that answers is its own."""
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 def role(node: Node, vip: VipState) -> str:
@@ -59,8 +71,8 @@ def _vip(node: Node, vip: VipState, now: float) -> dict[str, Any]:
         "role": role(node, vip),
         "state": vip.state,
         "interface": vip.interface,
-        "reason": _reason(node, vip),
-        "since": _wall(vip.since, now),
+        "reason": reason_of(node, vip),
+        "since": wall(vip.since, now),
         "term": vip.term,
         "holder": node.config.node if held else vip.holder,
         "conflict": vip.conflict,
@@ -69,7 +81,7 @@ def _vip(node: Node, vip: VipState, now: float) -> dict[str, Any]:
     }
 
 
-def _reason(node: Node, vip: VipState) -> Reason:
+def reason_of(node: Node, vip: VipState) -> Reason:
     """Why it is as it is, in one word."""
     if vip.state is State.HOLDER and vip.rank(vip.elected) == 0 and vip.reason is not Reason.ADOPTED:
         return Reason.TOP_OF_LIST
@@ -166,7 +178,8 @@ def picture(elector: Elector) -> Picture:
     )
 
 
-def _wall(at: float, now: float) -> str:
+def wall(at: float, now: float) -> str:
+    """CLOCK_BOOTTIME ``at`` as RFC 3339 text; ``now`` is the same clock's time. Empty for "never"."""
     if at == float("-inf"):
         return ""
     return (datetime.now(UTC) - timedelta(seconds=now - at)).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -10,6 +10,7 @@ from vipa.errors import ConfigError
 from vipa.heartbeat.keys import Key, parse_keys
 from vipa_agent.logs import LogFormat
 from vipa_agent.scrape import parse_listen
+from vipa_agent.sources.api.config import ApiConfig, from_kubeconfig, in_cluster
 
 DEFAULT_PORT: Final = 7117
 DEFAULT_STATE_DIR: Final = Path("/run/vipa")
@@ -17,10 +18,12 @@ DEFAULT_STATE_DIR: Final = Path("/run/vipa")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Parsed and checked. ``metrics`` is (address, port) or None; ``keys`` is empty with --insecure."""
+    """Parsed and checked. Exactly one of ``manifests`` and ``api`` is there. ``metrics`` is (address, port) or None;
+    ``keys`` is empty with --insecure."""
 
     node: str
-    manifests: Path
+    manifests: Path | None
+    api: ApiConfig | None
     state_dir: Path
     keys: tuple[Key, ...]
     insecure: bool
@@ -28,6 +31,11 @@ class Settings:
     port: int
     metrics: tuple[str, int] | None
     log_format: LogFormat
+
+    @property
+    def source(self) -> str:
+        """Where plans come from, for people."""
+        return self.api.server if self.api is not None else str(self.manifests)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -38,8 +46,12 @@ def parser() -> argparse.ArgumentParser:
         epilog="Also: 'vipa-agent status' shows a running agent, 'vipa-agent cleanup' removes all of vipa from a node.",
     )
     top.add_argument("--node", required=True, metavar="NAME", help="this node's name, unique in the cluster")
-    top.add_argument(
-        "--manifests", required=True, type=Path, metavar="DIR", help="folder of *.yaml and *.json, followed"
+    source = top.add_argument_group("where plans come from: one of these")
+    one = source.add_mutually_exclusive_group(required=True)
+    one.add_argument("--manifests", type=Path, metavar="DIR", help="folder of *.yaml and *.json, followed")
+    one.add_argument("--api", action="store_true", help="this node's VirtualIPNode, as the pod's service account")
+    source.add_argument(
+        "--kubeconfig", type=Path, metavar="F", help="with --api, outside of a pod: its current context"
     )
     top.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR", help="default: %(default)s")
     top.add_argument("--key-file", type=Path, metavar="F", help="heartbeat keys, one per line: ID:SECRET or SECRET")
@@ -61,10 +73,14 @@ def parse(arguments: Sequence[str]) -> Settings:
     given = top.parse_args(arguments)
     if not 1 <= given.port <= 65535:
         top.error(f"--port: {given.port} is not a UDP port (1-65535)")
-    if not given.manifests.is_dir():
+    if given.manifests is not None and not given.manifests.is_dir():
         raise ConfigError(f"--manifests: {given.manifests} is not a folder; make it and put VirtualIP files into it")
     if given.key_file is not None and given.insecure:
         top.error("--key-file and --insecure exclude each other")
+    if given.kubeconfig is not None and not given.api:
+        top.error("--kubeconfig goes with --api")
+    if given.api and given.key_file is None and not given.insecure:
+        top.error("--api: heartbeats need a key: --key-file F (the same on every node), or --insecure")
     try:
         metrics = parse_listen(given.metrics) if given.metrics else None
     except ValueError as error:
@@ -72,6 +88,7 @@ def parse(arguments: Sequence[str]) -> Settings:
     return Settings(
         node=given.node,
         manifests=given.manifests,
+        api=_api(given.kubeconfig) if given.api else None,
         state_dir=given.state_dir,
         keys=read_keys(given.key_file) if given.key_file is not None else (),
         insecure=given.insecure,
@@ -80,6 +97,10 @@ def parse(arguments: Sequence[str]) -> Settings:
         metrics=metrics,
         log_format=given.log_format,
     )
+
+
+def _api(kubeconfig: Path | None) -> ApiConfig:
+    return in_cluster() if kubeconfig is None else from_kubeconfig(kubeconfig)
 
 
 def read_keys(path: Path) -> tuple[Key, ...]:

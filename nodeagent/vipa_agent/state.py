@@ -77,7 +77,7 @@ class StateFile:
                     return
                 values, self._wanted, self._busy = self._wanted, None, True
             try:
-                _replace(self._path, json.dumps(values, indent=1, sort_keys=True).encode() + b"\n")
+                replace(self._path, json.dumps(values, indent=1, sort_keys=True).encode() + b"\n")
                 self._complained = False
             except OSError as error:
                 if not self._complained:
@@ -88,7 +88,7 @@ class StateFile:
                 self._change.notify_all()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace(path: Path, content: bytes) -> None:
     """All or nothing, also when the power fails: a new file, on the disk, then renamed over the old."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     passing = path.with_name(f"{path.name}.{os.getpid()}")

@@ -44,13 +44,10 @@ class StatusServer:
 
     async def start(self) -> None:
         """Begin to answer; a missing state dir is made. StatusError: that is read-only, full, or its path too long."""
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._inode = _bind(sock, self._path)
+            sock, self._inode = listen_at(self._path)
             self._server = await asyncio.start_unix_server(self._answer, sock=sock, backlog=ASKERS_MAX)
         except OSError as error:
-            sock.close()
             raise StatusError(f"cannot offer status at {self._path}: {error.strerror or error}") from error
 
     async def stop(self) -> None:
@@ -109,6 +106,18 @@ def read_status(state_dir: Path, timeout_s: float = 3.0) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StatusError(f"what answers at {path} is no vipa-agent")
     return document
+
+
+def listen_at(path: Path) -> tuple[socket.socket, int]:
+    """A socket bound to ``path``, in the place of whatever was there, for this user alone; and its file's inode.
+    A missing folder is made. Raises OSError."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return sock, _bind(sock, path)
+    except OSError:
+        sock.close()
+        raise
 
 
 def _bind(sock: socket.socket, path: Path) -> int:

@@ -1,0 +1,93 @@
+"""What the agent reports to the API: ``VirtualIPNode.status``, steady while nothing that matters changes.
+
+A status is written only when it differs, so nothing in it may differ by itself: times are worked out once, and a
+spare's doubts, which come and go within milliseconds and mostly to nothing, are not told.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from vipa import __version__
+from vipa.election.elector import Elector
+from vipa.election.events import LocalInterface
+from vipa.election.node import Node
+from vipa.election.peers import Peer
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.resources.node import (
+    AgentStatus,
+    InterfaceStatus,
+    PathStatus,
+    PeerStatus,
+    Role,
+    VipStatus,
+    VirtualIPNodeStatus,
+)
+from vipa_agent.kernel.clock import boottime_s
+from vipa_agent.picture import reason_of, role, wall
+from vipa_agent.reported import Reported
+
+
+class NodeStatus:
+    """Remembers what was told before."""
+
+    def __init__(self, elector: Elector, boot_id: str) -> None:
+        self._elector = elector
+        self._agent = AgentStatus(__version__, boot_id)
+        self._told: dict[str, VipStatus] = {}
+        self._reported = Reported()
+
+    def document(self, interfaces: Iterable[LocalInterface]) -> VirtualIPNodeStatus:
+        """The status now. ``interfaces``: all of the node's, as the kernel has them."""
+        node, now_s = self._elector.node, boottime_s()
+        vips = tuple(self._vip(node, vip, now_s) for _, vip in sorted(node.vips.items()))
+        for name in self._told.keys() - node.vips.keys():
+            del self._told[name]
+        return VirtualIPNodeStatus(
+            node=node.config.node,
+            epoch=node.plan.epoch,
+            interfaces=self._reported.look(interfaces, _judged(node), now_s),
+            vips=vips,
+            held=tuple(v.name for v in vips if v.role is Role.HOLDER),
+            agent=self._agent,
+            peers=tuple(_peer(node, peer, now_s) for _, peer in sorted(node.peers.items())),
+        )
+
+    def _vip(self, node: Node, vip: VipState, now_s: float) -> VipStatus:
+        told = self._told.get(vip.name)
+        if told is not None and told.role is Role.SPARE and vip.state is State.SUSPECTING:
+            return told
+        now = VipStatus(
+            name=vip.name,
+            addresses=vip.plan.addresses,
+            role=Role(role(node, vip)),
+            interface=vip.interface,
+            reason=reason_of(node, vip),
+            term=vip.term,
+        )
+        same = told is not None and (told.role, told.interface, told.term) == (now.role, now.interface, now.term)
+        since = told.since if told is not None and same else wall(vip.since, now_s)
+        told = self._told[vip.name] = msgspec.structs.replace(now, since=since)
+        return told
+
+
+def _judged(node: Node) -> dict[str, InterfaceStatus]:
+    """What the election says of each service interface: of two endpoints on one the worse, for it is what is wrong."""
+    judged: dict[str, InterfaceStatus] = {}
+    for endpoint in node.health.endpoints.values():
+        known = judged.get(endpoint.interface)
+        if known is None or known.healthy:
+            judged[endpoint.interface] = InterfaceStatus(
+                endpoint.interface, healthy=endpoint.healthy, reason=endpoint.reason
+            )
+    return judged
+
+
+def _peer(node: Node, peer: Peer, now_s: float) -> PeerStatus:
+    paths = (path for path in node.paths.values() if path.theirs in peer.endpoints)
+    told = (
+        PathStatus(path.interface, "Up" if path.up(now_s, peer.interval_s) else "Down", path.loss_permille())
+        for path in paths
+    )
+    return PeerStatus(peer.node, tuple(sorted(told, key=lambda p: (p.interface, p.state, p.loss_permille))))
