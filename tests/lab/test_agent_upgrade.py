@@ -1,0 +1,79 @@
+"""Two agents of one node side by side, as in a rolling update: the new one adopts from the old without a gap."""
+
+import time
+
+from vipa.timing import PROFILES, Timing
+from vipa_lab.cluster import WAIT_S, Cluster
+from vipa_lab.lab import Lab
+
+CALM = PROFILES[Timing.CALM]
+
+
+def test_a_new_agent_takes_over_on_its_node_and_nothing_moves(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        term, moves = cluster.erp("w1")["term"], len(cluster.moves("w2"))
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe)
+        for _ in range(2):
+            old = cluster.agents["w1"]
+            cluster.start("w1")
+            cluster.agents["w1"].wait_output("started", WAIT_S)
+            cluster.wait_serves("w1/eth1")
+            assert old.alive, f"a pod's container that exits is started again: {old.last_words()}"
+            assert "reason=Adopted" in cluster.agents["w1"].output()
+            assert old.terminate() == 0
+        cluster.hold("w1/eth1", CALM.permit_s + CALM.silence_s)
+        assert (cluster.erp("w1")["term"], len(cluster.moves("w2"))) == (term, moves)
+        cluster.check_lossless(probe.stop())
+        assert set(cluster.served()) == {"w1/eth1"}
+
+
+def test_a_spare_is_upgraded_and_nobody_notices(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe)
+        old = cluster.agents["w2"]
+        cluster.start("w2")
+        cluster.agents["w2"].wait_output("started", WAIT_S)
+        assert old.terminate() == 0
+        cluster.wait_peers()
+        cluster.hold("w1/eth1", CALM.silence_s)
+        cluster.check_lossless(probe.stop())
+        cluster.power_off("w1")
+        cluster.wait_serves("w2/eth1")
+
+
+def test_the_new_agent_crashes_and_the_retired_one_serves_again(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        old = cluster.agents["w1"]
+        cluster.start("w1")
+        cluster.agents["w1"].wait_output("started", WAIT_S)
+        cluster.wait_serves("w1/eth1")
+        cluster.agents["w1"].kill()
+        cluster.agents["w1"] = old
+        cluster.wait(lambda: "serving again" in old.output(), "the retired agent sees that the lock is free")
+        cluster.wait_serves("w1/eth1")  # adopted, or taken over by w2 and given back
+        assert old.terminate(20) == 0
+        cluster.wait_serves("w2/eth1")
+
+
+def test_a_frozen_agent_is_not_taken_for_gone(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        old = cluster.agents["w1"]
+        cluster.freeze("w1")
+        frozen_s = time.monotonic()
+        cluster.start("w1")
+        new = cluster.agents["w1"]
+        cluster.wait_serves("w2/eth1")  # its permit ends, as that of any frozen agent
+        new.wait_output("does not yield yet", WAIT_S)
+        cluster.wait(lambda: time.monotonic() - frozen_s >= CALM.permit_s * 2, "long after the permit")
+        assert "started" not in new.output()
+        old.thaw()
+        cluster.thaw("w1")
+        new.wait_output("started", WAIT_S)
+        cluster.wait_serves("w1/eth1")  # by failback
+        assert old.terminate(20) == 0
