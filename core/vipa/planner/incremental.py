@@ -78,6 +78,10 @@ class Planner:
         unread = (r for r in self._refused if (r.kind, r.name) == ("PreferredInterfaceList", name))
         return self._unsound.get(("PreferredInterfaceList", name)) or next(unread, None)
 
+    def serves(self, address: str) -> bool:
+        """Whether some VIP may have ``address`` undisputed."""
+        return address in self._virtual
+
     # --- taking changes: each returns the VIPs it can touch
 
     def _take_lists(self, lists: Mapping[str, PreferredInterfaceList | None], refused: tuple[Refusal, ...]) -> set[str]:

@@ -1,0 +1,55 @@
+"""What is told by Events: each move, each refusal, and each end of one. Pure; follows from two statuses."""
+
+from collections.abc import Iterator
+
+from vipa.plan import Refusal
+from vipa.reasons import Reason
+from vipa.resources.meta import Condition, ConditionStatus
+from vipa.resources.virtualip import VirtualIPStatus
+from vipa_operator.reconcile.cluster import Kind, SeenList, SeenVip
+from vipa_operator.reconcile.moving import Said
+from vipa_operator.reconcile.writes import EventWrite, Severity
+
+
+def events(
+    seen: SeenVip, before: VirtualIPStatus, after: VirtualIPStatus, said: tuple[Said, ...]
+) -> Iterator[EventWrite]:
+    """What to tell about a VIP whose status goes from ``before`` to ``after``."""
+    for severity, reason, message in (*_of_moves(before, after), *_of_conditions(before, after), *said):
+        yield EventWrite(Kind.VIP, seen.meta.name, seen.meta.uid, severity, reason, message)
+
+
+def refused(kind: Kind, seen: SeenList, refusal: Refusal) -> EventWrite:
+    """A list or pool is not accepted; it has no status to say so."""
+    return EventWrite(kind, seen.meta.name, seen.meta.uid, Severity.WARNING, refusal.reason, refusal.message)
+
+
+def _of_moves(before: VirtualIPStatus, after: VirtualIPStatus) -> Iterator[Said]:
+    for move in after.last_transitions:
+        if move in before.last_transitions:
+            return
+        gap = f", about {move.gap_estimate} without an answer" if move.gap_estimate else ""
+        start = f"moved from {move.from_} to {move.to}" if move.from_ else f"served by {move.to}"
+        yield Said(Severity.NORMAL, Reason(move.reason), start + gap)
+
+
+def _of_conditions(before: VirtualIPStatus, after: VirtualIPStatus) -> Iterator[Said]:
+    old = {c.type: c for c in before.conditions}
+    for condition in after.conditions:
+        known = old.get(condition.type)
+        refused = {Reason.ADDRESS_IN_USE, Reason.NODE_ADDRESS} & {condition.reason, known.reason if known else ""}
+        if condition.type == "Accepted" or (condition.type == "Conflict" and not refused):  # told once, not twice
+            yield from _told(condition, known, good=ConditionStatus(str(condition.type == "Accepted")))
+
+
+def _told(condition: Condition, known: Condition | None, good: ConditionStatus) -> Iterator[Said]:
+    if known is not None and (known.status, known.reason, known.message) == (
+        condition.status,
+        condition.reason,
+        condition.message,
+    ):
+        return
+    if condition.status != good:
+        yield Said(Severity.WARNING, Reason(condition.reason), condition.message)
+    elif known is not None and known.status != good:
+        yield Said(Severity.NORMAL, Reason(condition.reason), condition.message)

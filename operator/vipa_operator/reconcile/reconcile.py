@@ -1,0 +1,221 @@
+"""Cluster in, writes out. The answer follows from the cluster alone; a :class:`Reconciler` only remembers what it has
+worked out before, so that one change costs what it touches and not the whole cluster."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from vipa.plan import Endpoint, PlannedVip, Refusal
+from vipa.planner import InterfaceView, NodeView, Planner
+from vipa.resources.assigned import AssignedError, vip_of
+from vipa.resources.node import Assignment, VirtualIPNodeSpec
+from vipa.resources.virtualip import VirtualIPStatus
+from vipa_operator.reconcile.cluster import Cluster, Key, Kind, SeenVip
+from vipa_operator.reconcile.events import events, refused
+from vipa_operator.reconcile.moving import Decided, base, decide, leave_last
+from vipa_operator.reconcile.reports import Reports
+from vipa_operator.reconcile.shares import Shares
+from vipa_operator.reconcile.status import Facts, status_of
+from vipa_operator.reconcile.writes import AnnotationWrite, SpecWrite, StatusWrite, Writes
+
+
+def reconcile(cluster: Cluster, now: datetime) -> Writes:
+    """Everything that has to be written so that ``cluster`` is as it should be. Changes nothing."""
+    return Reconciler().reconcile(cluster, cluster.keys(), now)
+
+
+class Reconciler:
+    """Remembers between calls; begin with all keys of the cluster. A new one at any time says the same."""
+
+    def __init__(self) -> None:
+        self.states: dict[str, str] = {}
+        """VIP → Ready, NotReady or Refused, for the metrics."""
+        self._planner = Planner()
+        self._views: dict[str, NodeView] = {}
+        self._specs: dict[str, object] = {}
+        self._reports = Reports()
+        self._shares = Shares()
+        self._unread: set[str] = set()
+        self._begun = False
+
+    def reconcile(self, cluster: Cluster, changed: Iterable[Key], now: datetime) -> Writes:
+        """What has to be written after these objects changed, came or went (or may have)."""
+        keys = set(changed)
+        names = {kind: {k.name for k in keys if k.kind is kind} for kind in Kind}
+        dirty = names[Kind.VIP] | self._unread
+        if not self._begun:
+            self._begun = True
+            self._shares.begin(_last_plans(cluster))
+            dirty |= self._shares.known()
+        dirty |= self._take_reports(cluster, names[Kind.AGENT] | names[Kind.NODE])
+        dirty |= self._plan(cluster, names)
+        writes = Writes()
+        nodes: set[str] = set()
+        for vip in sorted(dirty):
+            nodes |= self._settle(cluster, vip, now, writes)
+        self._write_specs(cluster, nodes | names[Kind.AGENT] | names[Kind.NODE], writes)
+        for kind, seen in ((Kind.LIST, cluster.lists), (Kind.POOL, cluster.pools)):
+            for name in sorted(names[kind] & seen.keys()):
+                if (refusal := seen[name].refusal) is not None:
+                    writes.events.append(refused(kind, seen[name], refusal))
+        return writes
+
+    def count_states(self) -> Counter[str]:
+        """How many VIPs are Ready, NotReady, Refused."""
+        return Counter(self.states.values())
+
+    # --- what changed
+
+    def _take_reports(self, cluster: Cluster, names: Iterable[str]) -> set[str]:
+        """Returns the VIPs about which the agents say something else now."""
+        dirty: set[str] = set()
+        looks: set[str] = set()
+        for name in names:
+            agent = cluster.agents.get(name)
+            vips, health = self._reports.take(name, agent.status if agent is not None else None)
+            dirty |= vips
+            looks |= {name, *health, *self._reports.peers(name)}
+        return dirty | {vip for node in looks for vip in self._shares.of(node)}
+
+    def _plan(self, cluster: Cluster, names: dict[Kind, set[str]]) -> set[str]:
+        """Give the planner what changed for it. Returns the VIPs whose answer may be another."""
+        vips = {}
+        for name in names[Kind.VIP]:
+            vip = cluster.vips.get(name)
+            spec = vip.spec if vip is not None else None
+            if self._specs.get(name) is not spec:
+                vips[name] = spec
+                self._specs[name] = spec
+            if spec is None:
+                self._specs.pop(name, None)
+        lists = {name: seen.spec if (seen := cluster.lists.get(name)) else None for name in names[Kind.LIST]}
+        unread = [s.refusal for s in cluster.lists.values() if s.refusal is not None] if names[Kind.LIST] else None
+        return set(self._planner.update(vips=vips, lists=lists, nodes=self._take_nodes(cluster, names), refused=unread))
+
+    def _take_nodes(self, cluster: Cluster, names: dict[Kind, set[str]]) -> list[NodeView] | None:
+        """All nodes as the planner sees them, or None while that is what it saw before."""
+        same = True
+        for name in names[Kind.NODE] | names[Kind.AGENT]:
+            view = _view(cluster, name)
+            if view != self._views.get(name):
+                same = False
+                if view is None:
+                    del self._views[name]
+                else:
+                    self._views[name] = view
+        return None if same else list(self._views.values())
+
+    # --- one VIP
+
+    def _settle(self, cluster: Cluster, name: str, now: datetime, writes: Writes) -> set[str]:
+        """Plan and status of one VIP. Returns the nodes whose share changed."""
+        seen = cluster.vips.get(name)
+        if seen is None:
+            self.states.pop(name, None)
+            self._unread.discard(name)
+            return self._shares.put(name, None)
+        answer = self._planner.answers.get(name) or seen.refusal
+        assert answer is not None
+        before = cluster.status_of(name)
+        decided = self._decide(cluster, seen, answer, before, now)
+        nodes = self._shares.put(name, decided.plan)
+        refusal = answer if isinstance(answer, Refusal) else None
+        after = self._status(cluster, seen, decided, refusal, before, now)
+        self.states[name] = "Refused" if refusal else "Ready" if after.holder else "NotReady"
+        if after != before:
+            told = tuple(events(seen, before, after, decided.said))
+            writes.statuses.append(StatusWrite(name, seen.meta.uid, after, told))
+        if decided.answered and seen.move_to:
+            writes.annotations.append(AnnotationWrite(name, seen.meta.uid, seen.move_to))
+        if decided.due_in_s is not None:
+            writes.due_in_s[name] = decided.due_in_s
+        return nodes
+
+    def _decide(
+        self, cluster: Cluster, seen: SeenVip, answer: PlannedVip | Refusal, before: VirtualIPStatus, now: datetime
+    ) -> Decided:
+        name = seen.meta.name
+        last, holding = self._shares.plan(name), self._reports.holding(name, cluster)
+        planned = base(answer, seen, last, holding, cluster)
+        if seen.spec is None and planned is not None and any(map(self._planner.serves, planned.addresses)):
+            planned = None  # what cannot be read claims nothing: another VIP has the address by now
+        (self._unread.add if seen.spec is None and planned is not None else self._unread.discard)(name)
+        if planned is None:
+            return Decided(None, answered=bool(seen.move_to))
+        wanted = seen.spec.spec.preferred_interface_list if seen.spec is not None else ""
+        used = cluster.lists.get(wanted)
+        generations = (seen.meta.generation, used.meta.generation if used is not None else 0)
+        decided = decide(planned, seen, before.move, holding, generations, now)
+        return decided._replace(plan=leave_last(decided.plan, last, holding))
+
+    def _status(
+        self,
+        cluster: Cluster,
+        seen: SeenVip,
+        decided: Decided,
+        refusal: Refusal | None,
+        before: VirtualIPStatus,
+        now: datetime,
+    ) -> VirtualIPStatus:
+        succession: tuple[Endpoint, ...] = decided.plan.succession if decided.plan is not None else ()
+        facts = Facts(
+            generation=seen.meta.generation,
+            wanted=seen.wanted,
+            plan=decided.plan,
+            refusal=refusal,
+            move=decided.move,
+            holding=self._reports.holding(seen.meta.name, cluster) if decided.plan is not None else None,
+            health=tuple(self._reports.health(e, cluster) for e in succession),
+            reports=self._reports.about.get(seen.meta.name, {}),
+        )
+        return status_of(facts, before, now)
+
+    # --- the nodes' shares
+
+    def _write_specs(self, cluster: Cluster, nodes: Iterable[str], writes: Writes) -> None:
+        epoch = 0
+        for node in sorted(nodes):
+            kube, agent, spec = cluster.nodes.get(node), cluster.agents.get(node), cluster.spec_of(node)
+            owner = kube.meta.uid if kube is not None else ""
+            wanted: tuple[Assignment, ...] = self._shares.assignments(node) if kube is not None else ()
+            if agent is None and (kube is None or node in cluster.specs):
+                continue  # nothing to write to, or it is being made
+            same = spec is not None and spec.assignments == wanted
+            if agent is not None and same and (agent.owner == owner or kube is None or node in cluster.specs):
+                continue
+            if not same:  # one new epoch for all of this round
+                epoch = epoch or 1 + _highest_epoch(cluster)
+            now = VirtualIPNodeSpec(spec.epoch if same and spec is not None else epoch, wanted)
+            writes.specs.append(SpecWrite(node, agent.meta.uid if agent is not None else "", owner, now))
+
+
+def _highest_epoch(cluster: Cluster) -> int:
+    seen = (agent.spec.epoch for agent in cluster.agents.values())
+    reported = (agent.status.epoch for agent in cluster.agents.values())
+    return max(*(0, 0), *seen, *reported, *(spec.epoch for spec in cluster.specs.values()))
+
+
+def _view(cluster: Cluster, name: str) -> NodeView | None:
+    """A node is what its Node says, on the interfaces its agent declares. Without a Node there is none."""
+    node, agent = cluster.nodes.get(name), cluster.agents.get(name)
+    if node is None:
+        return None
+    interfaces = tuple(InterfaceView(i.name, i.addresses) for i in agent.status.interfaces) if agent else ()
+    return NodeView(name, node.labels, interfaces, not node.excluded)
+
+
+def _last_plans(cluster: Cluster) -> dict[str, PlannedVip]:
+    """What the agents were told last, of each VIP the newest."""
+    newest: dict[str, tuple[int, Assignment]] = {}
+    for agent in cluster.agents.values():
+        for assignment in agent.spec.assignments:
+            known = newest.get(assignment.name)
+            if known is None or known[0] < agent.spec.epoch:
+                newest[assignment.name] = (agent.spec.epoch, assignment)
+    plans = {}
+    for name, (_, assignment) in newest.items():
+        try:
+            plans[name] = vip_of(assignment)
+        except AssignedError:  # written by somebody else; it is replaced
+            continue
+    return plans

@@ -1,0 +1,70 @@
+"""What a reconciliation wants written. Each is one request; all of them may be lost and are then made again."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from vipa.resources.node import VirtualIPNodeSpec
+from vipa.resources.virtualip import VirtualIPStatus
+
+
+class Severity(StrEnum):
+    """Type of an Event."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class EventWrite:
+    """An Event on an object. Equal ones are one Event that is counted."""
+
+    kind: str
+    name: str
+    uid: str
+    severity: Severity
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecWrite:
+    """The share of ``node``, whose Node has ``owner`` as uid ("": the Node is gone). ``uid`` is the object's own, ""
+    when it is to be made."""
+
+    node: str
+    uid: str
+    owner: str
+    spec: VirtualIPNodeSpec
+
+
+@dataclass(frozen=True, slots=True)
+class StatusWrite:
+    """The status of a VIP, and the events that become true with it: they are said once it is written."""
+
+    vip: str
+    uid: str
+    status: VirtualIPStatus
+    events: tuple[EventWrite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotationWrite:
+    """Remove the request to move, if it still is ``value``."""
+
+    vip: str
+    uid: str
+    value: str
+
+
+@dataclass(slots=True)
+class Writes:
+    """Everything one reconciliation wants written. ``due_in_s``: when to look again although nothing changed."""
+
+    specs: list[SpecWrite] = field(default_factory=list)
+    statuses: list[StatusWrite] = field(default_factory=list)
+    annotations: list[AnnotationWrite] = field(default_factory=list)
+    events: list[EventWrite] = field(default_factory=list)
+    due_in_s: dict[str, float] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.specs or self.statuses or self.annotations or self.events)
