@@ -1,6 +1,8 @@
 """What the demo prints and draws."""
 
 import io
+import math
+import re
 from xml.etree import ElementTree
 
 import pytest
@@ -103,6 +105,19 @@ def test_the_timeline_is_a_picture_with_all_that_happened() -> None:
     boxes = [e for e in root.iter() if e.tag.endswith("rect") and e.get("rx")]
     assert len(boxes) == len(story.served) + len(story.losses)
     assert all(150 <= float(box.attrib["x"]) <= 1400 for box in boxes)
+
+
+@pytest.mark.parametrize("at_s", [101.0, 149.9])
+def test_long_words_have_room_above_and_to_the_right(at_s: float) -> None:
+    words = "plug w1/eth1, unblock w1/eth2, thaw w1, start w2"
+    svg = ElementTree.fromstring(draw(Story(100.0, end_s=150.0, rows=ALL, faults=[Mark(at_s, words)])))
+    (label,) = (e for e in svg.iter() if e.text == words)
+    found = re.match(r"translate\(([\d.]+),([\d.]+)\)", label.attrib["transform"])
+    assert found
+    x, y = map(float, found.groups())
+    pixels = 6.0 * len(words)  # a narrow sans-serif's average at this size
+    assert y - pixels * math.sin(math.radians(55)) > 30, "above the lanes, below the title"
+    assert x + pixels * math.cos(math.radians(55)) < float(svg.attrib["width"])
 
 
 def test_marks_far_apart_stay_apart() -> None:

@@ -1,5 +1,6 @@
 """The story as a picture: an SVG with one lane per adapter, the client's losses below, what was done above. Pure."""
 
+import math
 from collections.abc import Callable, Iterable
 from html import escape
 from typing import Final
@@ -16,7 +17,9 @@ _WIDTH: Final = 1400
 _LEFT: Final = 150
 _RIGHT: Final = 20
 _TOP: Final = 40
-_MARKS: Final = 130  # room for the slanted words of what was done
+_CHARACTER: Final = 7.5  # no narrower than a sans-serif's average at 13 px
+_SLANT_DEGREES: Final = 55
+_SLANT: Final = math.radians(_SLANT_DEGREES)
 _LANE: Final = 34
 _BAR: Final = 18
 _LOSS_MIN: Final = 2.0  # an outage of some milliseconds is far narrower than a pixel, and still to be seen
@@ -27,15 +30,18 @@ _TOGETHER: Final = 0.012  # share of the width that one slanted line of words ta
 def draw(story: Story) -> str:
     """The whole SVG document. Where no adapter answered, the lanes are empty."""
     seconds = max(0.001, story.end_s - story.start_s)
-    lanes_top = _TOP + _MARKS
+    marks = grouped(story.faults, _TOGETHER * seconds)
+    lanes_top = _TOP + 10 + round(max((_length(mark) * math.sin(_SLANT) for mark in marks), default=0))
     bottom = lanes_top + (len(_LANES) + 1) * _LANE
 
     def x(at_s: float) -> float:
         return _LEFT + (at_s - story.start_s) / seconds * (_WIDTH - _LEFT - _RIGHT)
 
+    # the last words may lean out of the lanes
+    width = max([_WIDTH, *(math.ceil(x(mark.at_s) + 10 + _length(mark) * math.cos(_SLANT)) for mark in marks)])
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{bottom + 40}" '
-        f'viewBox="0 0 {_WIDTH} {bottom + 40}" font-family="sans-serif" font-size="13">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{bottom + 40}" '
+        f'viewBox="0 0 {width} {bottom + 40}" font-family="sans-serif" font-size="13">',
         '<rect width="100%" height="100%" fill="white"/>',
         f'<text x="{_LEFT}" y="24" font-size="16">Who answered for {VIP}, and what its client lost ({_verdict(story)})'
         "</text>",
@@ -46,19 +52,19 @@ def draw(story: Story) -> str:
         parts.append(f'<text x="8" y="{y + _BAR - 4}">{name} {address}</text>')
         for stretch in story.served:
             if stretch.endpoint == name:
-                width = max(1.0, x(stretch.end_s) - x(stretch.start_s))
-                parts.append(_rect(x(stretch.start_s), y, width, _COLOURS[name]))
+                long = max(1.0, x(stretch.end_s) - x(stretch.start_s))
+                parts.append(_rect(x(stretch.start_s), y, long, _COLOURS[name]))
     y = lanes_top + len(_LANES) * _LANE
     parts.append(f'<text x="8" y="{y + _BAR - 4}">client, lost</text>')
     for loss in story.losses:
-        width = max(_LOSS_MIN, x(loss.until_s) - x(loss.at_s))
+        long = max(_LOSS_MIN, x(loss.until_s) - x(loss.at_s))
         title = f"{loss.text}: {1000 * (loss.until_s - loss.at_s):.0f} ms, {loss.lost} lost"
-        parts.append(_rect(x(loss.at_s), y, width, "#c62828", title))
-    for mark in grouped(story.faults, _TOGETHER * seconds):
+        parts.append(_rect(x(loss.at_s), y, long, "#c62828", title))
+    for mark in marks:
         at = x(mark.at_s)
         parts.append(f'<line x1="{at:.1f}" y1="{lanes_top - 6}" x2="{at:.1f}" y2="{bottom}" stroke="#b71c1c"/>')
         parts.append(
-            f'<text transform="translate({at + 4:.1f},{lanes_top - 10}) rotate(-55)" fill="#b71c1c">'
+            f'<text transform="translate({at + 4:.1f},{lanes_top - 10}) rotate(-{_SLANT_DEGREES})" fill="#b71c1c">'
             f"{escape(mark.text)}</text>"
         )
     parts.append("</svg>")
@@ -74,6 +80,10 @@ def grouped(marks: Iterable[Mark], within_s: float) -> list[Mark]:
         else:
             found.append(mark)
     return found
+
+
+def _length(mark: Mark) -> float:
+    return len(mark.text) * _CHARACTER
 
 
 def _grid(story: Story, seconds: float, top: float, bottom: float, x: Callable[[float], float]) -> Iterable[str]:
