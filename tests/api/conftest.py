@@ -59,14 +59,14 @@ def kubectl(api: ApiServer) -> Kubectl:
 
 @pytest.fixture
 def own_api(machine: None, tmp_path: Path) -> Iterator[OwnApi]:
-    """Makes API servers that are the test's alone, with vipa's CRDs: ``own_api("--v=4")``."""
+    """Makes API servers that are the test's alone: ``own_api("--v=4")``; ``crds=False`` for one without vipa's CRDs."""
     with ExitStack() as stack:
         made: list[ApiServer] = []
 
-        def make(*flags: str) -> ApiServer:
+        def make(*flags: str, crds: bool = True) -> ApiServer:
             server = stack.enter_context(ApiServer(tmp_path / f"api-{len(made) + 1}", *flags))
             made.append(server)
-            prepare(server)
+            prepare(server, crds=crds)
             return server
 
         yield make
@@ -88,11 +88,11 @@ def leave_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
         clean(api)
 
 
-def prepare(server: ApiServer) -> None:
-    """CRDs, established, and vipa's namespace."""
+def prepare(server: ApiServer, *, crds: bool = True) -> None:
+    """vipa's namespace, and its CRDs, established."""
     kubectl = server.kubectl
     kubectl.run("create", "namespace", SYSTEM)
-    if any(CRDS.glob("*.yaml")):
+    if crds and any(CRDS.glob("*.yaml")):
         kubectl.run("apply", "--server-side", "-f", str(CRDS))
         kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
 

@@ -124,7 +124,7 @@ def test_cut_connections_are_reset_and_new_ones_refused(
 
 
 def test_it_comes_back_with_a_machine_and_with_the_server(lab: Lab, own_api: Callable[..., ApiServer]) -> None:
-    api, node = own_api(), lab.add_node("w1")
+    api, node = own_api(crds=False), lab.add_node("w1")
     with Relay(node, api) as relay:
         api.stop()
         with pytest.raises(LabError, match="ended with 1"):

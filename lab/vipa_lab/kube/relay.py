@@ -21,6 +21,7 @@ import struct
 import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -163,12 +164,12 @@ class _Carrier:
                 ways.create_task(self._pass(reader, far_writer))
                 ways.create_task(self._pass(far_reader, writer))
             ended = True
-        except* OSError:
-            ended = False  # one end was reset or refused: the other is told the same
+        except* (OSError, asyncio.CancelledError):
+            ended = False  # one end was reset or refused, or this is a cut: both are told
         finally:
             self.tasks.discard(task)
             for end in ends:
-                end.close() if ended else _reset(end)
+                await _close(end, reset=not ended)
 
     async def _pass(self, reader: StreamReader, writer: StreamWriter) -> None:
         while data := await reader.read(_READ_BYTES):
@@ -179,6 +180,11 @@ class _Carrier:
         writer.write_eof()
 
 
-def _reset(end: StreamWriter) -> None:
-    end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    end.transport.abort()
+async def _close(end: StreamWriter, *, reset: bool) -> None:
+    if reset:
+        with suppress(OSError):  # it has been closed by a reset from the other side
+            end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        end.transport.abort()
+    end.close()
+    with suppress(OSError):  # how the other side ended it, which no longer matters
+        await end.wait_closed()
