@@ -5,23 +5,21 @@ Nothing here blocks the loop: files are read and TLS contexts made in threads.
 """
 
 import asyncio
-import os
 import socket
-import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
 
 from vipa.resources.meta import GROUP, VERSION
-from vipa_agent.sources.api.config import ApiConfig, Material
+from vipa_agent.sources.api.config import ApiConfig
 from vipa_agent.sources.api.errors import Refused, Unreachable
 from vipa_agent.sources.api.objects import decode_failure
+from vipa_agent.sources.api.tls import read, tls_context
 
 RESOURCE: Final = f"/apis/{GROUP}/{VERSION}/virtualipnodes"
 FIELD_MANAGER: Final = "vipa-agent"
@@ -166,13 +164,13 @@ class ApiClient:
             return ""
         now_s = time.monotonic()
         if now_s >= self._token_until_s:
-            self._token = (await asyncio.to_thread(_read, source)).decode("ascii", "replace").strip()
+            self._token = (await asyncio.to_thread(read, source)).decode("ascii", "replace").strip()
             self._token_until_s = now_s + TOKEN_S
         return self._token
 
     async def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            context = await asyncio.to_thread(_tls, self._config)
+            context = await asyncio.to_thread(tls_context, self._config)
             connector = aiohttp.TCPConnector(
                 ssl=context, limit=4, keepalive_timeout=5.0, socket_factory=_socket, use_dns_cache=False
             )
@@ -200,40 +198,6 @@ def _retry_after_s(response: aiohttp.ClientResponse) -> float | None:
     with suppress(ValueError):
         return float(response.headers.get("Retry-After", ""))
     return None
-
-
-def _read(material: Material) -> bytes:
-    return material if isinstance(material, bytes) else material.read_bytes()
-
-
-def _tls(config: ApiConfig) -> ssl.SSLContext | bool:
-    """What to trust and to show, read now. Raises OSError."""
-    if not config.server.startswith("https://"):
-        return False
-    ca = None if config.ca is None else _read(config.ca).decode("ascii", "replace")
-    try:
-        context = ssl.create_default_context(cadata=ca)
-    except (ssl.SSLError, ValueError) as error:
-        where = config.ca if isinstance(config.ca, Path) else "certificate-authority-data"
-        raise OSError(f"the CA certificates in {where} cannot be read: {error}") from error
-    if not config.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if config.certificate is not None:
-        with ExitStack() as passing:
-            certificate, key = (_path(m, passing) for m in (config.certificate, config.key or config.certificate))
-            context.load_cert_chain(certificate, key)
-    return context
-
-
-def _path(material: Material, passing: ExitStack) -> str:
-    """OpenSSL reads certificates from files only: what came inline goes into one that is nowhere but in memory."""
-    if not isinstance(material, bytes):
-        return str(material)
-    fd = os.memfd_create("vipa-certificate", os.MFD_CLOEXEC)
-    passing.callback(os.close, fd)
-    os.write(fd, material)
-    return f"/proc/self/fd/{fd}"
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:
