@@ -28,9 +28,10 @@ def in_template(case: Case) -> Case:
 
 NO_RANGE: Final = "no range"
 NOT_CANONICAL: Final = "has bits set behind"
-ENDS: Final = "begins and ends with a unicast address"
-BACKWARDS: Final = "ends before it begins"
+ENDS: Final = "must begin and end with unicast address"
+BACKWARDS: Final = "a range ends before it begins"
 OVERLAP: Final = "two ranges overlap"
+IN_NETWORK: Final = "a network overlaps another range"
 
 ACCEPTED: Final = (
     pool(),
@@ -82,15 +83,16 @@ REFUSED_RANGES: Final = (
     ranges("10.1.1.10-10.1.1.9", field="spec.ranges[0]", says=BACKWARDS),
     ranges("fd00::10-fd00::9", field="spec.ranges[0]", says=BACKWARDS),
     ranges("fd00::1:0-fd00::ffff", field="spec.ranges[0]", says=BACKWARDS),
-    ranges("10.1.0.0/16", "10.1.1.1-10.1.1.9", field="spec.ranges[1]", says=OVERLAP),
-    ranges("10.1.1.1-10.1.1.9", "10.1.0.0/16", field="spec.ranges[1]", says=OVERLAP),
-    ranges("10.1.0.0/16", "10.1.9.0/24", field="spec.ranges[1]", says=OVERLAP),
+    ranges("10.1.0.0/16", "10.1.1.1-10.1.1.9", field="spec.ranges[1]", says=IN_NETWORK),
+    ranges("10.1.1.1-10.1.1.9", "10.1.0.0/16", field="spec.ranges[1]", says=IN_NETWORK),
+    ranges("10.1.0.0/16", "10.1.9.0/24", field="spec.ranges[1]", says=IN_NETWORK),
     ranges("10.1.1.1-10.1.1.9", "10.1.1.9-10.1.1.20", field="spec.ranges[1]", says=OVERLAP),
     ranges("10.1.1.5-10.1.1.6", "10.9.9.0/24", "10.1.1.1-10.1.1.9", field="spec.ranges[2]", says=OVERLAP),
     ranges("10.1.1.1-10.1.1.9", "10.1.1.1 - 10.1.1.9", field="spec.ranges[1]", says=OVERLAP),
     ranges("10.1.0.250-10.1.1.5", "10.1.1.0/24", field="spec.ranges[1]", says=OVERLAP),
     ranges("fd00::1-fd00::1:0", "fd00::ff-fd00::100", field="spec.ranges[1]", says=OVERLAP),
-    ranges("fd00::/64", "fd00::ff-fd00::100", field="spec.ranges[1]", says=OVERLAP),
+    ranges("10.1.0.250-10.1.2.5", "10.1.1.0/24", field="spec.ranges[1]", says=OVERLAP),
+    ranges("fd00::/64", "fd00::ff-fd00::100", field="spec.ranges[1]", says=IN_NETWORK),
     ranges("10.1.0.0/16", "10.1.0.0/16", field="spec.ranges[1]", says="Duplicate value"),
 )
 

@@ -69,8 +69,8 @@ def test_defaults_are_those_of_the_types() -> None:
     spec = schema_of("VirtualIP")["properties"]["spec"]["properties"]
     assert {name: field["default"] for name, field in spec.items() if "default" in field} == {
         "binding": "Holder",
-        "attachment": {},
-        "failback": {},
+        "attachment": {"type": "Host"},
+        "failback": {"policy": "Delayed", "delay": "30s"},
         "partition": "Available",
         "timing": "Default",
         "paused": False,

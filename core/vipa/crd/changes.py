@@ -17,11 +17,5 @@ CHANGE_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
     ),
     # An agent takes a lower epoch for an older plan (rule 13) and would work on by the one it has.
-    "VirtualIPNodeSpec.epoch": (
-        Rule(
-            "self >= oldSelf",
-            "an epoch never goes back",
-            message_expression="'an epoch never goes back; write at least ' + string(oldSelf)",
-        ),
-    ),
+    "VirtualIPNodeSpec.epoch": (Rule("self >= oldSelf", "an epoch never goes back; write a higher one"),),
 }

@@ -13,8 +13,7 @@ IS_ADDRESS: Final = Rule(
 )
 CANONICAL: Final = Rule(
     "!isIP(self) || ip.isCanonical(self)",
-    "not in canonical form",
-    message_expression="'not in canonical form; write ' + string(ip(self))",
+    "not in canonical form; write lower case, no leading zeros, and the longest run of zeros as ::, such as fd00::7",
 )
 # isGlobalUnicast() is false of unspecified, loopback, multicast and link-local addresses and of the broadcast address;
 # it is true of private ones. 0.0.0.0/8: RFC 1122 section 3.2.1.3.

@@ -6,7 +6,7 @@ import msgspec
 
 from vipa.crd.kinds import CATEGORY, NAMES, Column
 from vipa.crd.rules import RULES
-from vipa.crd.schema import At, Generator, Schema, described, fields_of, sentence
+from vipa.crd.schema import At, Generator, Schema, default_of, described, fields_of, sentence
 from vipa.reasons import Reason
 from vipa.resources import KINDS, ObjectMeta, Resource, validate
 from vipa.resources.meta import GROUP, VERSION
@@ -72,7 +72,7 @@ def _root(kind: str, generator: Generator) -> Schema:
     made_spec = {"description": described(spec.type), **generator.schema(spec.type, _at(kind, "spec"), defaults=True)}
     needed = ["metadata", "spec"]
     if _says_enough(cls):
-        made_spec["default"] = {}
+        made_spec["default"] = default_of(spec) or {}
         needed.remove("spec")
     fields: Schema = {**KUBERNETES_OWN, "metadata": _metadata(kind), "spec": made_spec}
     if status is not None:

@@ -16,14 +16,14 @@ class Fault(StrEnum):
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):
     """``rule`` is true of what is right. ``message`` is one sentence that says what is wrong and what would be right;
-    ``message_expression`` makes a longer one that begins with it; ``field_path`` names the field below the value that
-    the rule stands at, ".pool". Encoded, it is the API server's spelling."""
+    ``field_path`` names the field below the value that the rule stands at, ".pool". Encoded, it is the API server's
+    spelling. There is no messageExpression: one that tells what to write instead, string(ip(self)), makes a text of
+    whose length the API server knows no bound, and is refused as too costly."""
 
     rule: str
     message: str
     field_path: str = ""
     reason: Fault = Fault.INVALID
-    message_expression: str = ""
 
     def or_empty(self) -> "Rule":
         """The same for a text that may be empty, which means the same as left out."""

@@ -114,13 +114,25 @@ HAS_ADDRESS: Final = "(has(self.address) && self.address != '')"
 HAS_NODE: Final = "(has(self.node) && self.node != '')"
 HAS_INTERFACE: Final = "(has(self.interface) && self.interface != '')"
 
+
+def _same(field: str, empty: str = "''", of: str = "") -> str:
+    """CEL: ``field`` of a and b is the same, left out meaning ``empty``. Not orValue(): the API server would not know
+    how long its result can be."""
+    said = (f"(has({one}{of}.{field}) ? {one}{of}.{field} : {empty})" for one in "ab")
+    return " == ".join(said)
+
+
+SELECTOR: Final = ".nodeSelector"
+SAME_ENTRY: Final = (
+    f"{_same('address')} && {_same('node')} && {_same('interface')} && has(a{SELECTOR}) == has(b{SELECTOR}) && "
+    f"(!has(a{SELECTOR}) || ({_same('matchLabels', '{}', SELECTOR)} && {_same('matchExpressions', '[]', SELECTOR)}))"
+)
+
 LIST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "PreferredInterfaceList": (OBJECT_NAME,),
     "PreferredInterfaceListSpec.interfaces": (
         Rule(
-            "self.all(a, self.exists_one(b, a.?address.orValue('') == b.?address.orValue('') && "
-            "a.?node.orValue('') == b.?node.orValue('') && a.?interface.orValue('') == b.?interface.orValue('') && "
-            "a.?nodeSelector == b.?nodeSelector))",
+            f"self.all(a, self.exists_one(b, {SAME_ENTRY}))",
             "two entries say the same; remove one",
             reason=Fault.DUPLICATE,
         ),

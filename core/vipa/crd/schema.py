@@ -121,8 +121,10 @@ def default_of(field: inspect.Field) -> object:
         return str(default.value)
     if isinstance(default, bool | int) or (isinstance(default, str) and default):
         return default
-    if isinstance(default, msgspec.Struct) and any(default_of(f) is not None for f in fields_of(type(default))):
-        return {}
+    if isinstance(default, msgspec.Struct):
+        # Complete, though the API server would fill in {}: it judges a default as it stands.
+        made = {f.encode_name: default_of(f) for f in fields_of(type(default))}
+        return {name: value for name, value in made.items() if value is not None} or None
     return None
 
 
