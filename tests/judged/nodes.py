@@ -14,11 +14,12 @@ def assigned(*addresses: str, field: str = "", says: str = "", **fields: object)
     return Case(KIND, {"spec": {"epoch": 7, "assignments": [assignment]}}, field, says)
 
 
-def reported(*interfaces: dict[str, Any], field: str = "", says: str = "") -> Case:
+def reported(*interfaces: dict[str, Any], field: str = "", says: str = "", api_field: str = "") -> Case:
     """A case of a node that reports these interfaces."""
-    return Case(KIND, {"status": {"interfaces": list(interfaces)}}, field, says)
+    return Case(KIND, {"status": {"interfaces": list(interfaces)}}, field, says, api_field)
 
 
+ENTRY: Final = "status.interfaces[1]"
 DELAY: Final = "spec.assignments[0].failback.delay"
 AT: Final = "spec.assignments[0].addresses[0]"
 
@@ -38,7 +39,7 @@ CASES: Final = (
     assigned("10.1.1.7", failback={"delay": "25h"}, field=DELAY, says="longer than a day"),
     Case(KIND, {"spec": {"assignments": [{}]}}, "spec.assignments[0].name", "Required value"),
     reported(ETH1, {"name": "eth2"}),
-    reported(ETH1, {"name": "eth1"}, field="status.interfaces[1].name", says="Duplicate value"),
+    reported(ETH1, {"name": "eth1"}, field=f"{ENTRY}.name", says="Duplicate value", api_field=ENTRY),
     reported({"name": ""}, field="status.interfaces[0].name", says="should be at least 1 chars long"),
     reported({"addresses": []}, field="status.interfaces[0].name", says="Required value"),
     *(

@@ -8,7 +8,7 @@ The texts below are CEL, put together from expressions. ``[x].map(name, ...)[0]`
 from collections.abc import Mapping
 from typing import Final
 
-from vipa.crd.rule import Fault, Rule
+from vipa.crd.rule import Rule
 
 FROM_TO: Final = "(size({0}.split('-')) == 2 && {0}.split('-').all(end, isIP(end.trim())))"
 RANGE: Final = f"(isCIDR({{0}}) || {FROM_TO})"
@@ -87,7 +87,6 @@ NETWORKS_APART: Final = Rule(
     f"[self.filter(r, {RANGE.format('r')})].all(ranges, ranges.filter(r, isCIDR(r)).all(network, "
     f"ranges.filter(r, cidr(network).containsIP({first('r')})).size() == 1))",
     "a network overlaps another range; keep them apart",
-    reason=Fault.DUPLICATE,
 )
 LAST_SAID: Final = f"(isCIDR(r) ? {first('r')} : {last('r')})"
 SPANS_APART: Final = Rule(
@@ -95,7 +94,6 @@ SPANS_APART: Final = Rule(
     f".all(spans, spans.all(a, spans.filter(b, "
     f"{not_above('a[0]', 'b[0]')} && {not_above('b[0]', 'a[1]')}).size() == 1))",
     "two ranges overlap; keep them apart",
-    reason=Fault.DUPLICATE,
 )
 
 RANGE_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {

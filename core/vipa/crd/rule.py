@@ -6,12 +6,12 @@ import msgspec
 
 
 class Fault(StrEnum):
-    """How the API server classes a refusal; a client sees the word."""
+    """How the API server classes a refusal; a client sees the word. There is no FieldValueDuplicate: the API server
+    leaves out the message of a rule that has it."""
 
     INVALID = "FieldValueInvalid"
     FORBIDDEN = "FieldValueForbidden"
     REQUIRED = "FieldValueRequired"
-    DUPLICATE = "FieldValueDuplicate"
 
 
 class Rule(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel"):

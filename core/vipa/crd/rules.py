@@ -134,7 +134,6 @@ LIST_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         Rule(
             f"self.all(a, self.exists_one(b, {SAME_ENTRY}))",
             "two entries say the same; remove one",
-            reason=Fault.DUPLICATE,
         ),
     ),
     "ListEntry": (
