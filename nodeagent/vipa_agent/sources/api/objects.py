@@ -33,6 +33,7 @@ class _Meta(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
     uid: str = ""
     resource_version: str = ""
+    generation: int = 0
 
 
 class _Spec(msgspec.Struct, frozen=True):

@@ -48,6 +48,7 @@ class ApiSource:
         self._bounds = bounds
         self._freshness = Freshness()
         self._plan: Plan | None = None
+        self._served = ("", 0)
         self._chance = random.SystemRandom().random  # seeded alike, a thousand agents would wait alike
         self._reporter: Reporter | None = None
         self._refused: frozenset[str] = frozenset()
@@ -120,6 +121,8 @@ class ApiSource:
                 log.warning("VirtualIPNode is gone: serving on by the last plan", epoch=self._freshness.epoch)
             return
         uid, epoch = node.metadata.uid, node.spec.epoch
+        if (uid, node.metadata.generation) == self._served:
+            return  # only the status changed, mostly by ourselves
         match self._freshness.judge(uid, epoch, time.monotonic()):
             case Verdict.UNPLANNED:
                 log.info("VirtualIPNode has no plan yet")
@@ -128,15 +131,16 @@ class ApiSource:
                 if self._reflector is not None:
                     asyncio.get_running_loop().call_later(BELIEVE_S, self._reflector.relist)
             case Verdict.TAKE:
-                await self._take_plan(uid, await asyncio.to_thread(plan_in, node, self._plan))
+                if await self._take_plan(uid, await asyncio.to_thread(plan_in, node, self._plan)):
+                    self._served = (uid, node.metadata.generation)
 
-    async def _take_plan(self, uid: str, plan: Plan) -> None:
+    async def _take_plan(self, uid: str, plan: Plan) -> bool:
         refused = frozenset(f"{r.name}: {r.message}" for r in plan.refusals)
         for problem in sorted(refused - self._refused):
             log.error("assignment refused", detail=problem)
         self._refused = refused
         if self._take is None or not self._take(plan):
-            return
+            return False
         known = (self._freshness.uid, self._plan)
         self._freshness.taken(uid, plan.epoch)
         self._plan = plan
@@ -145,3 +149,4 @@ class ApiSource:
                 await asyncio.to_thread(lastplan.save, self._state_dir, self._node, lastplan.Kept(uid, plan))
             except OSError as error:
                 log.warning("plan not kept for a restart", detail=f"{error.filename}: {error.strerror}")
+        return True
