@@ -1,6 +1,6 @@
 """What is told by Events: each move, each refusal, and each end of one. Pure; follows from two statuses."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from vipa.plan import Refusal
 from vipa.reasons import Reason
@@ -11,12 +11,16 @@ from vipa_operator.reconcile.moving import Said
 from vipa_operator.reconcile.writes import EventWrite, Severity
 
 
-def events(
-    seen: SeenVip, before: VirtualIPStatus, after: VirtualIPStatus, said: tuple[Said, ...]
-) -> Iterator[EventWrite]:
-    """What to tell about a VIP whose status goes from ``before`` to ``after``."""
-    for severity, reason, message in (*_of_moves(before, after), *_of_conditions(before, after), *said):
+def events(seen: SeenVip, said: Iterable[Said]) -> Iterator[EventWrite]:
+    """What is said about a VIP, as Events on it."""
+    for severity, reason, message in said:
         yield EventWrite(Kind.VIP, seen.meta.name, seen.meta.uid, severity, reason, message)
+
+
+def changes(before: VirtualIPStatus, after: VirtualIPStatus) -> Iterator[Said]:
+    """What to tell about a VIP whose status goes from ``before`` to ``after``."""
+    yield from _of_moves(before, after)
+    yield from _of_conditions(before, after)
 
 
 def refused(kind: Kind, seen: SeenList, refusal: Refusal) -> EventWrite:

@@ -11,7 +11,7 @@ from vipa.resources.assigned import AssignedError, vip_of
 from vipa.resources.node import Assignment, VirtualIPNodeSpec
 from vipa.resources.virtualip import VirtualIPStatus
 from vipa_operator.reconcile.cluster import Cluster, Key, Kind, SeenVip
-from vipa_operator.reconcile.events import events, refused
+from vipa_operator.reconcile.events import changes, events, refused
 from vipa_operator.reconcile.moving import Decided, base, decide, leave_last
 from vipa_operator.reconcile.reports import Reports
 from vipa_operator.reconcile.shares import Shares
@@ -123,10 +123,11 @@ class Reconciler:
         after = self._status(cluster, seen, decided, refusal, before, now)
         self.states[name] = "Refused" if refusal else "Ready" if after.holder else "NotReady"
         if after != before:
-            told = tuple(events(seen, before, after, decided.said))
+            told = tuple(events(seen, changes(before, after)))
             writes.statuses.append(StatusWrite(name, seen.meta.uid, after, told))
         if decided.answered and seen.move_to:
-            writes.annotations.append(AnnotationWrite(name, seen.meta.uid, seen.move_to))
+            told = tuple(events(seen, decided.said))
+            writes.annotations.append(AnnotationWrite(name, seen.meta.uid, seen.move_to, told))
         if decided.due_in_s is not None:
             writes.due_in_s[name] = decided.due_in_s
         return nodes

@@ -49,11 +49,12 @@ class StatusWrite:
 
 @dataclass(frozen=True, slots=True)
 class AnnotationWrite:
-    """Remove the request to move, if it still is ``value``."""
+    """Remove the request to move, if it still is ``value``; then say what became of it."""
 
     vip: str
     uid: str
     value: str
+    events: tuple[EventWrite, ...] = ()
 
 
 @dataclass(slots=True)

@@ -1,0 +1,85 @@
+"""Keeps the cluster up to date from objects in any order, twice, or late; knows what has changed since last asked."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vipa_operator.reconcile.cluster import Cluster, Key, Kind, Seen
+from vipa_operator.reconcile.reading import meta_of, read
+
+Table = dict[str, Any]
+
+UNVERSIONED: Final = -1
+
+
+class Store:
+    """``cluster`` is what reconciliation looks at. ``changed`` are the objects whose kept part is not what it was."""
+
+    def __init__(self) -> None:
+        self.cluster = Cluster()
+        self.changed: set[Key] = set()
+        self._tables: dict[Kind, Table] = {
+            Kind.VIP: self.cluster.vips,
+            Kind.LIST: self.cluster.lists,
+            Kind.POOL: self.cluster.pools,
+            Kind.AGENT: self.cluster.agents,
+            Kind.NODE: self.cluster.nodes,
+        }
+
+    def names(self, kind: Kind) -> frozenset[str]:
+        """Names of all objects of this kind."""
+        return frozenset(self._tables[kind])
+
+    def put(self, kind: Kind, raw: Mapping[str, Any]) -> bool:
+        """Take an object as the API server sent it. Older news of the same object is dropped. True: something that
+        matters changed."""
+        table, meta = self._tables[kind], meta_of(raw)
+        before: Seen | None = table.get(meta.name)
+        if before is not None and before.meta.uid == meta.uid and _number(meta.version) < _number(before.meta.version):
+            return False
+        if before is not None and before.meta.uid != meta.uid and _number(meta.version) < _number(before.meta.version):
+            return False  # of an object that was deleted and made anew since
+        after = read(kind, raw, before)
+        if after is None:
+            return self.drop(kind, meta.name, meta.uid)
+        table[meta.name] = after
+        if before is not None and _same(before, after):
+            return False
+        self.changed.add(Key(kind, meta.name))
+        return True
+
+    def drop(self, kind: Kind, name: str, uid: str = "") -> bool:
+        """The object (of this uid; any without) is gone. True: it was there."""
+        known: Seen | None = self._tables[kind].get(name)
+        if known is None or (uid and known.meta.uid != uid):
+            return False
+        del self._tables[kind][name]
+        self.changed.add(Key(kind, name))
+        return True
+
+    def touch(self, key: Key) -> None:
+        """Look at this object again although nothing changed."""
+        self.changed.add(key)
+
+    def touch_all(self) -> None:
+        """Look at everything again."""
+        self.changed |= self.cluster.keys()
+
+    def take_changes(self) -> set[Key]:
+        """What changed since the last call."""
+        changed, self.changed = self.changed, set()
+        return changed
+
+
+def _number(version: str) -> int:
+    # Comparable as numbers for every built-in type and CRD (Kubernetes KEP-5504).
+    return int(version) if version.isdecimal() else UNVERSIONED
+
+
+def _same(before: Seen, after: Seen) -> bool:
+    """Whether nothing but the version differs."""
+    fields = [f for f in type(after).__slots__ if f != "meta"]
+    return (
+        type(before) is type(after)
+        and (before.meta.uid, before.meta.generation) == (after.meta.uid, after.meta.generation)
+        and all(getattr(before, f) == getattr(after, f) for f in fields)
+    )
