@@ -2,11 +2,12 @@
 
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,15 @@ def config_map(name: str, value: str) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"key": value}})
 
 
-def test_kubectl_says_and_hears(own_api: OwnApi) -> None:
-    kubectl = own_api(crds=False).kubectl
+@pytest.fixture(scope="module")
+def bare(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """For tests that stop it and start it again: everybody else's goes on."""
+    with ApiServer(tmp_path_factory.mktemp("bare")) as server:
+        yield server
+
+
+def test_kubectl_says_and_hears(bare: ApiServer) -> None:
+    kubectl = bare.kubectl
     with pytest.raises(NotFoundError, match="one"):
         kubectl.get("configmap", "one")
     assert kubectl.find("configmap", "one") is None
@@ -39,38 +47,35 @@ def test_kubectl_says_and_hears(own_api: OwnApi) -> None:
         kubectl.apply(config_map("one", "x").replace('"data"', '"dota"'), "--validate=strict")
 
 
-def test_a_crash_forgets_nothing_and_comes_back_at_the_same_place(own_api: OwnApi) -> None:
-    api = own_api(crds=False)
-    url = api.url
-    api.kubectl.apply(config_map("kept", "value"))
-    before = api.kubectl.get("configmap", "kept")
-    api.stop()
-    assert not api.running
+def test_a_crash_forgets_nothing_and_comes_back_at_the_same_place(bare: ApiServer) -> None:
+    url = bare.url
+    bare.kubectl.apply(config_map("kept", "value"))
+    before = bare.kubectl.get("configmap", "kept")
+    bare.stop()
+    assert not bare.running
     with pytest.raises(KubectlError, match="refused"):
-        api.kubectl.get("configmap", "kept")
-    api.start()
-    assert api.url == url
-    assert api.kubectl.get("configmap", "kept") == before
+        bare.kubectl.get("configmap", "kept")
+    bare.start()
+    assert bare.url == url
+    assert bare.kubectl.get("configmap", "kept") == before
 
 
-def test_a_frozen_server_answers_nobody_until_it_is_thawed(own_api: OwnApi) -> None:
-    api = own_api(crds=False)
-    api.freeze()
+def test_a_frozen_server_answers_nobody_until_it_is_thawed(bare: ApiServer) -> None:
+    bare.freeze()
     with pytest.raises(KubectlError, match="no answer within 2 s"):
-        api.kubectl.run("get", "namespaces", timeout_s=2)
-    api.thaw()
-    assert "default" in api.kubectl.run("get", "namespaces")
+        bare.kubectl.run("get", "namespaces", timeout_s=2)
+    bare.thaw()
+    assert "default" in bare.kubectl.run("get", "namespaces")
 
 
-def test_history_is_gone_after_compaction_and_restart(own_api: OwnApi) -> None:
-    api = own_api(crds=False)
-    old = api.kubectl.get("namespace", "default")["metadata"]["resourceVersion"]
-    api.kubectl.apply(config_map("one", "1"))
-    events = api.rest.watch("/api/v1/configmaps", old)
-    assert ("ADDED", "one") in [(event["type"], event["object"]["metadata"]["name"]) for event in events]
-    api.compact()
-    api.restart()
-    events = api.rest.watch("/api/v1/configmaps", old)
+def test_a_watch_from_before_the_restart_is_told_that_it_is_gone(bare: ApiServer) -> None:
+    bare.kubectl.apply(config_map("before", "1"))
+    old = bare.kubectl.get("configmap", "before")["metadata"]["resourceVersion"]
+    bare.kubectl.apply(config_map("after", "1"))
+    events = bare.rest.watch("/api/v1/configmaps", old)
+    assert [(event["type"], event["object"]["metadata"]["name"]) for event in events] == [("ADDED", "after")]
+    bare.restart()
+    events = bare.rest.watch("/api/v1/configmaps", old)
     assert [(event["type"], event["object"]["code"]) for event in events] == [("ERROR", 410)]
 
 
@@ -117,9 +122,11 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path, state: str) -
         finally:
             parent.kill()
     deadline = time.monotonic() + 30
-    while left := [pid for pid in children if is_running(pid)]:
-        assert time.monotonic() < deadline, f"still there: {left}"
+    while (left := [pid for pid in children if is_running(pid)]) and time.monotonic() < deadline:
         time.sleep(0.05)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left
 
 
 def mentioning(*words: str) -> list[int]:
