@@ -79,7 +79,7 @@ def _root(kind: str, generator: Generator) -> Schema:
         made_status = generator.schema(status.type, _at(kind, "status"), defaults=False)
         fields["status"] = {"description": described(status.type), **made_status}
     root: Schema = {
-        "description": sentence(cls.__doc__ or ""),
+        "description": sentence((cls.__doc__ or "").partition("\n\n")[0]),
         "type": "object",
         "required": needed,
         "properties": fields,

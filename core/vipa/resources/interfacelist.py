@@ -10,7 +10,7 @@ from vipa.resources.selectors import LabelSelector
 from vipa.resources.texts import Address, InterfaceGlob, NodeName
 
 ENTRIES_MAX: Final = 64
-"""docs/design/0004-interfaces.md: a list is something people order by hand."""
+"""docs/design/0004-resources.md: a list is something people order by hand."""
 
 
 class Fallback(StrEnum):
@@ -39,7 +39,7 @@ class PreferredInterfaceListSpec(Wire, frozen=True):
 
 
 class PreferredInterfaceList(Object, frozen=True, kw_only=True):
-    """Short name: pil."""
+    """Endpoints in the order in which they are preferred."""
 
     api_version: Literal["vipa.dev/v1alpha1"] = API_VERSION
     kind: Literal["PreferredInterfaceList"] = "PreferredInterfaceList"

@@ -115,7 +115,10 @@ class VirtualIPNodeStatus(Wire, frozen=True):
 
 
 class VirtualIPNode(Object, frozen=True, kw_only=True):
-    """Short name: vipn. Its name is the node's; standalone, its labels are the node's labels."""
+    """One node: what it is to serve, and what its agent reports. It has the node's name.
+
+    Standalone, its labels are the node's labels.
+    """
 
     api_version: Literal["vipa.dev/v1alpha1"] = API_VERSION
     kind: Literal["VirtualIPNode"] = "VirtualIPNode"

@@ -34,7 +34,7 @@ class VirtualIPPoolSpec(Wire, frozen=True):
 
 
 class VirtualIPPool(Object, frozen=True, kw_only=True):
-    """Short name: vippool."""
+    """Addresses to give to VirtualIPs and Services."""
 
     api_version: Literal["vipa.dev/v1alpha1"] = API_VERSION
     kind: Literal["VirtualIPPool"] = "VirtualIPPool"

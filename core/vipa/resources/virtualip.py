@@ -85,7 +85,7 @@ class HealthCheck(Wire, frozen=True):
 
 
 class VirtualIPSpec(Wire, frozen=True):
-    """What the user wants."""
+    """Which address, where it may be served, and how it moves."""
 
     addresses: Annotated[
         tuple[Address, ...], Meta(max_length=2, description="One IPv4, one IPv6, or one of each; or use pool")
@@ -168,7 +168,7 @@ class MoveStatus(Wire, frozen=True):
 
 
 class VirtualIPStatus(Wire, frozen=True):
-    """What vipa reports."""
+    """Who serves the address, who could, and why not the others."""
 
     observed_generation: Annotated[int, Meta(description="The metadata.generation that this status is about")] = 0
     addresses: Annotated[
@@ -187,7 +187,7 @@ class VirtualIPStatus(Wire, frozen=True):
 
 
 class VirtualIP(Object, frozen=True, kw_only=True):
-    """Short name: vip."""
+    """An address that belongs to the system, not to a machine, and how it moves."""
 
     api_version: Literal["vipa.dev/v1alpha1"] = API_VERSION
     kind: Literal["VirtualIP"] = "VirtualIP"
