@@ -21,7 +21,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.kube.binaries import RECIPE, built_folder, cache_folder, find_or_none
@@ -63,7 +63,7 @@ def build(names: list[str]) -> None:
     target.mkdir(parents=True, exist_ok=True)
     start_s = time.monotonic()
     with (cache_folder() / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        _take(lock)
         missing = [name for name in dict.fromkeys(names) if find_or_none(name) is None]
         packaged = [name for name in missing if name in STEPS["tools"]]
         for name in missing:
@@ -72,6 +72,14 @@ def build(names: list[str]) -> None:
         if packaged:
             _make(packaged, target)
     _say(f"== kube {time.monotonic() - start_s:5.0f} s, in {target}\n")
+
+
+def _take(lock: IO[str]) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with _timed("waiting for another build"):
+            fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _make(names: list[str], target: Path) -> None:
