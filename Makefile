@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds check unit api sim lab test fmt lock bench-failover bench-agent bench-report clean
+.PHONY: help setup demo crds install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-report clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
@@ -51,8 +51,13 @@ fmt: setup ## format the source and mend what ruff can mend
 crds: setup ## write crds/*.yaml anew from the types in core
 	@$(BIN)/python tools/crds
 
-lock: setup ## write requirements.lock anew from pyproject.toml
+install-yaml: crds ## write install.yaml anew from charts/vipa; needs Helm, see make api
+	@$(BIN)/python tools/install_yaml
+
+lock: setup ## write requirements.lock anew from pyproject.toml, and requirements-image.lock from that
 	@tools/lock
+	@$(MAKE) --no-print-directory setup
+	@$(BIN)/python tools/image_lock
 
 bench-failover: setup ## outages beside keepalived, to docs/benchmarks.md; resumable; ARGS=--quick for a look
 	@$(BIN)/python bench/failover.py $(ARGS)
