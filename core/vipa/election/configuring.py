@@ -34,6 +34,9 @@ def take_plan(node: Node, plan: Plan) -> None:
                 known.mismatch.clear()
                 known.compare_at = node.now + READ_S
             known.plan, known.epoch, known.digest = vip, plan.epoch, vip.digest
+    for order, vip in enumerate(plan.vips):
+        node.vips[vip.name].order = order
+    node.fastest_s = min((v.policy.profile.interval_s for v in plan.vips), default=float("inf"))
     node.by_id = {v.id: v for v in node.vips.values()}
     node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}
 
@@ -46,6 +49,8 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
     node.own_macs = {i.mac for i in interfaces}
     node.peer_addresses = {e.address for p in plans for e in p.succession} - node.health.endpoints.keys()
     _configure_paths(node)
+    for vip in node.vips.values():
+        node.count(vip)
     own = tuple(
         (interface.name, address)
         for interface in interfaces

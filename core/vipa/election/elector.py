@@ -30,7 +30,7 @@ from vipa.election.receiving import Receiver, compare_plans
 from vipa.election.sending import Sender
 from vipa.election.states import State
 from vipa.election.vip import VipState
-from vipa.election.waking import wake_at
+from vipa.election.wakes import Wakes
 from vipa.reasons import Reason
 
 LATE_S_MIN: Final = 0.010
@@ -48,6 +48,7 @@ class Elector:
         self.node = Node(config)
         self.receiver = Receiver(self.node)
         self.sender = Sender(self.node)
+        self._wakes = Wakes(self.node)
         self._interfaces: tuple[LocalInterface, ...] = ()
         self._deadline: float | None = None
         self._deadline_stale = False
@@ -168,11 +169,10 @@ class Elector:
         if vip.state is State.IDLE:
             vip.enter(State.LISTENING)
         vip.bound = True
-        vip.interface, vip.elected = event.interface, endpoint.address
         if event.until is not None:
             node.permits[event.interface] = event.until
+        node.elect(vip, event.interface, endpoint.address)
         holding.became_holder(node, vip, Reason.ADOPTED, max(event.term, vip.term_seen))
-        node.renew()
 
     # --- after the event
 
@@ -183,7 +183,9 @@ class Elector:
             node.dirty
             or node.urgent
             or node.roles_stale
+            or node.role_changes
             or node.rates_stale
+            or node.rate_changes
             or node.now >= self.sender.next_deadline()
             or not node.health.all_healthy
         )
@@ -201,12 +203,15 @@ class Elector:
         if not draining:
             for endpoint, target in node.health.asks_due(node.now):
                 node.emit(Probe(endpoint.interface, target, endpoint.address))
-        for vip in list(node.vips.values()):
-            if vip.name in node.dirty or (not draining and wake_at(node, vip) <= node.now):
-                node.dirty.discard(vip.name)
-                node.roles_stale = True
-                self._advance(vip)
-        node.dirty &= node.vips.keys()
+        due, node.dirty = node.dirty, set()
+        if not draining:
+            due.update(self._wakes.due(node.now))
+        for vip in sorted((node.vips[name] for name in due if name in node.vips), key=lambda v: v.order):
+            node.dirty.discard(vip.name)
+            node.role_changes.add(vip.name)
+            self._advance(vip)
+            self._wakes.schedule(vip)
+            (node.exchanging.discard if vip.offer is None else node.exchanging.add)(vip.name)
         stopping.finish(node)
         self.sender.flush()
 
@@ -262,8 +267,7 @@ class Elector:
     def _soonest(self) -> float:
         node = self.node
         at = min(self.sender.next_deadline(), node.health.next_deadline(node.now), stopping.end_at(node))
-        for vip in node.vips.values():
-            at = min(at, wake_at(node, vip))
+        at = min(at, self._wakes.soonest())
         for until in node.permits.values():
             at = min(at, until)
         return min(at, self._settled_at) if node.dirty else at

@@ -29,9 +29,8 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
         node.permits[event.interface] = event.until
     moved_in_node = vip.state is State.HOLDER
     best = next((e for _, e in node.local(vip) if e.interface == event.interface), None)
-    old, vip.interface = vip.interface, event.interface
-    vip.elected = best.address if best else ""
-    node.renew()
+    old = vip.interface
+    node.elect(vip, event.interface, best.address if best else "")
     start_announcing(node, vip)
     if moved_in_node:
         back = vip.reason is Reason.BETTER_ENDPOINT_BACK

@@ -1,7 +1,9 @@
 """One node's election state, and the small questions all rules ask of it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from vipa.election import rates
 from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
@@ -13,6 +15,9 @@ from vipa.heartbeat.keys import INSECURE, Key
 from vipa.heartbeat.model import WireRole
 from vipa.plan import Plan
 from vipa.reasons import Reason
+
+TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
+"""Roles whose bearer must know of a holder it may not hear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,23 @@ class Node:
         self.draining = False
         self.urgent = False
         self.roles_stale = True
+        """Every role is to be told anew; ``role_changes``: those of these names."""
+        self.role_changes: set[str] = set()
         self.rates_stale = True
+        """All rates may have changed; ``rate_changes``: they may have to rise for these names."""
+        self.rate_changes: set[str] = set()
+        self.fastest_s = float("inf")
+        """Shortest interval that any VIP of the plan can ask for."""
         self.dirty: set[str] = set()
+        """Names to be looked at in this step."""
+        self.exchanging: set[str] = set()
+        """Names with an offer under way, in either direction (rule 4)."""
+        self.tellers: dict[int, set[str]] = {}
+        """VIP id → peers that last said to be claiming or holding it."""
+        self.contested: set[int] = set()
+        """VIP ids with more than one of them."""
+        self.held: Counter[tuple[str, float | None]] = Counter()
+        """How many VIPs are held on an interface under a permit of this length (None: untimed)."""
 
     # --- questions
 
@@ -211,8 +231,17 @@ class Node:
         if old is not state:
             vip.since = self.now
             self.emit(Transition(vip.name, old, state, vip.interface, reason, vip.term))
-        self.urgent = self.roles_stale = self.rates_stale = True
-        self.dirty.add(vip.name)
+        self.urgent = True
+        for names in (self.role_changes, self.rate_changes, self.dirty):
+            names.add(vip.name)
+
+    def told(self, peer: str, vip: int, role: WireRole | None) -> None:
+        """``peer`` says another role than before for a VIP id; None: nothing any more."""
+        tellers = self.tellers.setdefault(vip, set())
+        (tellers.add if role in TOLD else tellers.discard)(peer)
+        (self.contested.add if len(tellers) > 1 else self.contested.discard)(vip)
+        if not tellers:
+            del self.tellers[vip]
 
     def listen(self, vip: VipState, reason: Reason) -> None:
         """Rule 12: one silence of listening before anything else. Whatever is held or bound goes first."""
@@ -239,12 +268,29 @@ class Node:
             vip.bound = False
         vip.unbind_at = NEVER
 
+    def elect(self, vip: VipState, interface: str, address: str) -> None:
+        """The kernel answers for ``vip`` on ``interface`` from now on; ``address``: the endpoint's."""
+        vip.interface, vip.elected = interface, address
+        self.count(vip)
+        self.renew()
+
     def revoke(self, vip: VipState) -> None:
         """Stop answering; what arrives is still served."""
         if vip.elected:
             self.emit(Revoke(vip.name, vip.plan.addresses, vip.interface))
             vip.elected = vip.interface = ""
+            self.count(vip)
             self.renew()
+
+    def count(self, vip: VipState) -> None:
+        """What ``vip`` holds, or how long its permit is, may have changed."""
+        if vip.held is not None:
+            self.held[vip.held] -= 1
+            if not self.held[vip.held]:
+                del self.held[vip.held]
+        vip.held = (vip.interface, None if self.alone(vip) else vip.profile.permit_s) if vip.elected else None
+        if vip.held is not None:
+            self.held[vip.held] += 1
 
     def release(self, vip: VipState) -> None:
         """Revoke and unbind."""
@@ -255,7 +301,7 @@ class Node:
         """Permit for ``vip`` on ``interface``: the shortest of all that are held there; None: untimed."""
         if self.alone(vip):
             return None
-        return min([v.profile.permit_s for v in self.holding(interface)] + [vip.profile.permit_s])
+        return min([vip.profile.permit_s, *(s for on, s in self.held if on == interface and s is not None)])
 
     def holding(self, interface: str) -> Iterator[VipState]:
         """VIPs with a timed permit held on ``interface``."""
@@ -264,9 +310,9 @@ class Node:
     def renew(self) -> None:
         """Tell the renewal thread what to keep alive, when that changed."""
         wanted: dict[str, float] = {}
-        for vip in self.vips.values():
-            if vip.elected and not self.alone(vip):
-                wanted[vip.interface] = min(wanted.get(vip.interface, vip.profile.permit_s), vip.profile.permit_s)
+        for interface, permit_s in self.held:
+            if permit_s is not None:
+                wanted[interface] = min(wanted.get(interface, permit_s), permit_s)
         permits = tuple(sorted(wanted.items()))
         if permits != self.renewing:
             self.renewing = permits

@@ -25,16 +25,24 @@ _UNSETTLED_ROLES: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, Wir
 
 def interval_s(node: "Node", peer: "Peer") -> float:
     """Interval to ``peer``: the shortest that any shared VIP wants."""
-    if node.now - max(peer.heard_at, peer.met_at) > UNHEARD_S:
+    if unheard(node, peer):
         return SLOW_S
     soonest = SLOW_S
     for vip in node.vips.values():
         if any(e.address in peer.endpoints for e in vip.succession):
-            soonest = min(soonest, _for_vip(node, vip, peer))
+            soonest = min(soonest, for_vip(node, vip, peer))
+            if soonest <= node.fastest_s:
+                break
     return soonest
 
 
-def _for_vip(node: "Node", vip: "VipState", peer: "Peer") -> float:
+def unheard(node: "Node", peer: "Peer") -> bool:
+    """Whether ``peer`` is probably gone for longer."""
+    return node.now - max(peer.heard_at, peer.met_at) > UNHEARD_S
+
+
+def for_vip(node: "Node", vip: "VipState", peer: "Peer") -> float:
+    """Interval to ``peer`` that one VIP wants."""
     profile = vip.profile
     theirs = peer.role(vip.id)
     if vip.state in UNSETTLED or vip.offer is not None or theirs in _UNSETTLED_ROLES or theirs is None:

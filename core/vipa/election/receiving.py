@@ -124,6 +124,10 @@ class Receiver:
         return peer
 
     def _forget(self, old: Peer) -> None:
+        for vip in self.node.vips.values():
+            self.node.holder_heard_at(vip)  # what it said counts, though its record goes
+        for vip_id in old.roles:
+            self.node.told(old.node, vip_id, None)
         for address, peer in list(self.node.peer_by_address.items()):
             if peer is old:
                 del self.node.peer_by_address[address]
@@ -151,6 +155,7 @@ class Receiver:
     def _news(self, peer: Peer, beat: Beat, echo: Echo) -> None:
         now = self.node.now
         was_alive = peer.alive(now)
+        faster = beat.interval_s < peer.interval_s  # its silence is suspected sooner
         peer.seq, peer.epoch, peer.interval_s, peer.heard_at = beat.seq, beat.epoch, beat.interval_s, now
         peer.permit_until = now + beat.permit_left_s
         peer.isolated, peer.stopping = beat.isolated, beat.stopping
@@ -160,7 +165,7 @@ class Receiver:
         peer.endpoints_at = now
         for address in peer.endpoints:
             self._claims_address(peer, address)
-        if not was_alive or before != {a: s.healthy for a, s in peer.endpoints.items()}:
+        if not was_alive or faster or before != {a: s.healthy for a, s in peer.endpoints.items()}:
             self.node.dirty.update(self.node.vips)
             self.node.rates_stale = True
 
@@ -174,6 +179,10 @@ class Receiver:
         node = self.node
         if beat.seq >= peer.seq:
             at = node.now if two_way else NEVER
+            for entry in beat.roles:
+                vip = node.by_id.get(entry.vip)
+                if vip is not None:
+                    node.holder_heard_at(vip)  # before the record of it changes
             for entry in peer.learn_roles(beat.roles, at, path.network):
                 self._role_changed(peer, entry)
             for entry in beat.roles:
@@ -190,11 +199,12 @@ class Receiver:
                 handover.heard(node, vip, peer, message)
 
     def _role_changed(self, peer: Peer, entry: RoleEntry) -> None:
+        self.node.told(peer.node, entry.vip, entry.role)
         vip = self.node.by_id.get(entry.vip)
         if vip is None:
             return
         vip.term_seen = max(vip.term_seen, entry.term)
-        self.node.rates_stale = True
+        self.node.rate_changes.add(vip.name)
         compare_plans(self.node, vip, peer)
         if entry.role not in (WireRole.PERMITTING, WireRole.HOLDER):
             claim.came_to_nothing(self.node, vip, peer)
@@ -213,6 +223,7 @@ class Receiver:
             self.node.dirty.add(vip.name)
         elif entry.role in (WireRole.CLAIMING, WireRole.PERMITTING):
             claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
+            self.node.dirty.add(vip.name)
             if vip.state is State.HOLDER or self.node.fresh_holder(vip, but=peer) is not None:
                 self.node.urgent = True
 

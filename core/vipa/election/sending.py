@@ -1,18 +1,19 @@
 """Heartbeats out: how often to whom (01-election "Heartbeat"), and what they say."""
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from typing import Final, TypeVar
 
-from vipa.election import handover
+from vipa.election import handover, rates
 from vipa.election.actions import SendBeat
 from vipa.election.duel import UNRANKED
 from vipa.election.health import NEVER
-from vipa.election.node import Node
+from vipa.election.node import TOLD, Node
 from vipa.election.peers import Path, Peer, role_hash
 from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.heartbeat import encode
-from vipa.heartbeat.model import Beat, Echo, EndpointState, Handover, PathEcho, Relay, RoleEntry, WireRole
+from vipa.heartbeat.model import Beat, Echo, EndpointState, Handover, PathEcho, Relay, RoleEntry
 from vipa.reasons import Reason
 
 PERMIT_UNTIMED_S: Final = 65.0
@@ -31,14 +32,14 @@ PATHS_MAX: Final = 20
 """Path echoes per heartbeat: 20 × 14 bytes, four peers with five paths each."""
 
 RATES_S: Final = 0.1
-"""Rates are worked out anew at least this often: what changes them at once says so (``rates_stale``), what only time
-changes (a peer not heard for long) may wait for five beats."""
+"""Rates are worked out anew about this often: what makes them rise says so at once, what only time changes (a peer not
+heard for long) may wait for five beats."""
+
+RATES_S_PER_VIP: Final = 0.0005
+"""More virtual IPs take turns of a second at 2,000, or looking at all of them would cost a tenth of a core."""
 
 Chunk = tuple[tuple[Path, ...], tuple[tuple[Peer, tuple[Path, ...]], ...]]
 """Paths that get the same heartbeat, and the peers among them with theirs."""
-
-_TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
-"""Roles whose bearer must know of a holder it may not hear."""
 
 
 T = TypeVar("T")
@@ -63,12 +64,14 @@ class Sender:
     def flush(self) -> None:
         """Send what is due, or to everybody at once when a role changed."""
         node = self.node
-        if node.roles_stale:
-            self._update_roles()
-        if not node.urgent and not node.rates_stale and node.now < self.next_deadline():
+        self._update_roles()
+        rates_stale = node.rates_stale or bool(node.rate_changes)
+        if not node.urgent and not rates_stale and node.now < self.next_deadline():
             return
-        if node.rates_stale or node.now - self._rated_at >= RATES_S:
+        if node.rates_stale or node.now - self._rated_at >= max(RATES_S, len(node.vips) * RATES_S_PER_VIP):
             self._rate()
+        elif node.rate_changes:
+            self._hasten()
         for interval_s, chunks in self._buckets.items():
             due_at = self.next_at.setdefault(interval_s, node.now)
             if node.now >= due_at:
@@ -79,31 +82,53 @@ class Sender:
             elif node.urgent:
                 self._send(interval_s, chunks)
         node.urgent = node.rates_stale = False
+        node.rate_changes.clear()
 
     def _rate(self) -> None:
         """Who is beaten how often from now on."""
         node = self.node
         for peer in node.peers.values():
             peer.beaten_every_s = node.interval_to(peer)
+        self._sort_paths()
+        self._rated_at = node.now
+
+    def _hasten(self) -> None:
+        """Rates that must rise at once; that others may sink is found when all are worked out anew."""
+        node = self.node
+        risen = False
+        for vip in (node.vips[name] for name in node.rate_changes if name in node.vips):
+            for peer in node.others(vip):
+                wanted_s = rates.for_vip(node, vip, peer)
+                if wanted_s < peer.beaten_every_s and not rates.unheard(node, peer):
+                    peer.beaten_every_s = wanted_s
+                    risen = True
+        if risen:
+            self._sort_paths()
+
+    def _sort_paths(self) -> None:
+        node = self.node
         paths: dict[float, list[Path]] = {}
         for path in node.paths.values():
             paths.setdefault(node.path_interval(path), []).append(path)
         self._buckets = {interval_s: list(self._chunks(of_rate)) for interval_s, of_rate in paths.items()}
         self.next_at = {i: at for i, at in self.next_at.items() if i in self._buckets}
-        self._rated_at = node.now
 
     def _update_roles(self) -> None:
         node = self.node
-        for vip in node.vips.values():
+        for name in node.vips if node.roles_stale else node.role_changes & node.vips.keys():
+            vip = node.vips[name]
             entry = self._entry(vip)
             said = self._said.get(vip.id)
             if said is None or said[0] != entry:
                 self.digest ^= role_hash(entry) ^ (role_hash(said[0]) if said else 0)
+                self._said.pop(vip.id, None)  # what changed last stands last
                 self._said[vip.id] = (entry, node.now)
                 node.urgent = True
-        for gone in self._said.keys() - node.by_id.keys():
-            self.digest ^= role_hash(self._said.pop(gone)[0])
+        if node.roles_stale:
+            for gone in self._said.keys() - node.by_id.keys():
+                self.digest ^= role_hash(self._said.pop(gone)[0])
         node.roles_stale = False
+        node.role_changes.clear()
 
     def _entry(self, vip: VipState) -> RoleEntry:
         node = self.node
@@ -144,7 +169,7 @@ class Sender:
         node = self.node
         peers = [peer for peer, _ in paths]
         lefts = [until - node.now for until in node.permits.values()]
-        untimed = any(v.elected and node.alone(v) for v in node.vips.values())
+        untimed = any(permit_s is None for _, permit_s in node.held)
         return Beat(
             node=node.config.node,
             incarnation=node.config.incarnation,
@@ -178,7 +203,8 @@ class Sender:
 
     def _roles(self, peers: Iterable[Peer]) -> list[RoleEntry]:
         """What changed lately; and pages of all while some peer's record of us differs."""
-        fresh = [e for e, at in self._said.values() if self.node.now - at <= FRESH_S][:ROLES_MAX]
+        latest = takewhile(lambda said: self.node.now - said[1] <= FRESH_S, reversed(self._said.values()))
+        fresh = list(self._turn([entry for entry, _ in latest], ROLES_MAX))
         room = ROLES_MAX - len(fresh)
         if room and any(p.sees_my_digest != self.digest for p in peers):
             everything = [e for e, _ in self._said.values()]
@@ -192,9 +218,9 @@ class Sender:
         """Whoever claims, or also holds, hears of the holder that this node hears two-way."""
         node = self.node
         for peer in peers:
-            for heard in peer.roles.values():
-                vip = node.by_id.get(heard.entry.vip)
-                if vip is None or heard.entry.role not in _TOLD:
+            for vip_id in sorted(node.contested):
+                heard, vip = peer.roles.get(vip_id), node.by_id.get(vip_id)
+                if vip is None or heard is None or heard.entry.role not in TOLD:
                     continue
                 holder = node.fresh_holder(vip, but=peer)
                 if holder is not None:
@@ -204,7 +230,7 @@ class Sender:
 
     def _handovers(self, peers: Iterable[Peer]) -> Iterator[Handover]:
         wanted = {p.id for p in peers}
-        for vip in self.node.vips.values():
+        for vip in (self.node.vips[name] for name in sorted(self.node.exchanging & self.node.vips.keys())):
             if vip.state in (State.HOLDER, State.RECEIVING, State.YIELDING):
                 message = handover.messages(self.node, vip)
                 if message is not None and message.target in wanted:

@@ -55,6 +55,10 @@ class VipState:
     interface: str = ""
     elected: str = ""
     """Own address of the elected endpoint while HOLDER."""
+    held: tuple[str, float | None] | None = None
+    """While elected: interface and permit (None: untimed) as the node counts them."""
+    order: int = 0
+    """Place in the plan."""
     listen_until: float = NEVER
     holder: str = ""
     holder_seen_at: float = NEVER
