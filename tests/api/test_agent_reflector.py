@@ -205,24 +205,26 @@ def test_410_is_a_new_list_and_what_was_deleted_meanwhile_is_no_ghost(api: ApiSe
         asyncio.run(story(proxy))
 
 
-def test_a_real_410_after_compaction(own_api: Callable[..., ApiServer], tmp_path: Path) -> None:
+def test_a_watch_from_before_a_restart_gets_a_real_410(own_api: Callable[..., ApiServer], tmp_path: Path) -> None:
     api = own_api()
     operator = Operator(api)
     operator.write(Plan(5, (vip(),)))
 
     async def story(proxy: FaultProxy) -> None:
-        async with running(ApiConfig(proxy.url), tmp_path) as agent:
+        async with running(ApiConfig(proxy.url), tmp_path, Bounds()) as agent:
             await until(lambda: operator.status().get("epoch") == 5, "it watches")
-            proxy.refuse("watch", 503)
-            proxy.refuse("patch", 503)
-            proxy.break_off()
-            await until(lambda: proxy.asked("watch", 503), "no watch")
+            proxy.silence()
+            await asyncio.to_thread(api.restart)
             for epoch in range(6, 10):
                 operator.write(Plan(epoch, (vip(),)))
-            await asyncio.to_thread(api.compact)
-            await asyncio.to_thread(api.restart)
+            lists, watches = len(proxy.asked("list")), len(proxy.log)
             proxy.heal()
+            proxy.break_off()
             await until(lambda: agent.epochs()[-1] == 9, "what history no longer tells")
+            since = [(each.verb, each.status) for each in proxy.log[watches:] if each.verb != "patch"]
+            assert since[:2] in ([("watch", 200), ("list", 200)], [("watch", 410), ("list", 200)]), since
+            assert agent.epochs() == [5, 9]
+            assert len(proxy.asked("list")) == lists + 1
 
     with FaultProxy(api) as proxy:
         asyncio.run(story(proxy))

@@ -109,7 +109,7 @@ class FaultProxy:
         verb = "watch" if "watch" in query else {"GET": "list", "PATCH": "patch"}[handler.command]
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
         if self.silent.is_set():
-            self._hang()
+            self._hang(handler)
             return
         refused = self._refusals.get(verb)
         if refused is not None:
@@ -133,15 +133,16 @@ class FaultProxy:
             handler.begin(response.status, response.headers.get("Content-Type", ""))
             while chunk := response.read1(_READ_BYTES):
                 if self.silent.is_set():
-                    self._hang()
+                    self._hang(handler)
                     return
                 handler.chunk(chunk)
             handler.end()
         finally:
             connection.close()
 
-    def _hang(self) -> None:
-        """For as long as the proxy lives: nobody hears of it."""
+    def _hang(self, handler: "_Handler") -> None:
+        """Until :meth:`break_off`: nobody hears of it."""
+        handler.close_connection = True
         broken = self._broken
         while self._broken == broken:
             time.sleep(_POLL_S)

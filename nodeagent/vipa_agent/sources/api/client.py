@@ -150,6 +150,8 @@ class ApiClient:
             await self.renew()  # the CA bundle may have been rotated
         if isinstance(error, TimeoutError):
             return Unreachable(f"{self._config.server} does not answer in time")
+        if isinstance(error, aiohttp.ClientPayloadError):
+            return Unreachable(f"{self._config.server} broke off its answer")
         return Unreachable(f"{self._config.server}: {error or type(error).__name__}")
 
     async def _headers(self) -> dict[str, str]:

@@ -35,6 +35,10 @@ CLIENT: Final = "vipa_agent.sources.api.client"
 """Imported when it is needed: it brings aiohttp."""
 
 
+class AgentFault(Exception):
+    """The agent failed while it took a plan: no business of the API's."""
+
+
 class ApiSource:
     """``heard`` is called, on the loop, whenever the API said anything."""
 
@@ -69,7 +73,8 @@ class ApiSource:
         return kept.plan
 
     async def run(self, take: Take, document: Document) -> None:
-        """See Source. Whatever goes wrong here is said and tried again: it must not end an agent that serves."""
+        """See Source. Whatever goes wrong with the API is said and tried again: it must not end an agent that serves.
+        What goes wrong in the agent itself must."""
         self._take = take
         await self._again()
         module = await asyncio.to_thread(importlib.import_module, CLIENT)
@@ -78,7 +83,9 @@ class ApiSource:
             try:
                 async with module.ApiClient(self._config, self._node, self._bounds) as client:
                     await self._follow(client, document)
-            except Exception:
+            except* AgentFault:
+                raise
+            except* Exception:
                 log.exception("following the API failed: beginning anew")
                 await asyncio.sleep(UNREACHABLE_MAX_S)
 
@@ -139,8 +146,11 @@ class ApiSource:
         for problem in sorted(refused - self._refused):
             log.error("assignment refused", detail=problem)
         self._refused = refused
-        if self._take is None or not self._take(plan):
-            return False
+        try:
+            if self._take is None or not self._take(plan):
+                return False
+        except Exception as error:
+            raise AgentFault("the agent failed over a plan") from error
         known = (self._freshness.uid, self._plan)
         self._freshness.taken(uid, plan.epoch)
         self._plan = plan

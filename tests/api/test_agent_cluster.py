@@ -1,0 +1,152 @@
+"""Real agents on lab machines, their plans from a real API server: what the API says is served, and reported."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from vipa.plan import Plan
+from vipa.resources import InterfaceStatus
+from vipa.timing import PROFILES, Timing
+from vipa_lab.cluster import WAIT_S
+from vipa_lab.kube.accounts import SYSTEM, add_node, node_token, write_service_account
+from vipa_lab.kube.apicluster import ApiCluster
+from vipa_lab.kube.apiserver import ApiServer
+from vipa_lab.lab import Lab
+
+CALM = PROFILES[Timing.CALM]
+ROLE = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: test-agent}
+rules:
+  - {apiGroups: [vipa.dev], resources: [virtualipnodes], verbs: [list, watch]}
+  - {apiGroups: [vipa.dev], resources: [virtualipnodes/status], verbs: [patch]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: test-agent}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: test-agent}
+subjects: [{kind: ServiceAccount, name: vipa-agent, namespace: vipa-system}]
+"""
+
+
+def _asked_anew(cluster: ApiCluster, word: str) -> bool:
+    """Whether w1's agent has said so; if not, it is made to connect again: a server believes a token for 10 s more."""
+    if word in cluster.agents["w1"].output():
+        return True
+    cluster.relays["w1"].cut()
+    cluster.relays["w1"].resume()
+    return False
+
+
+@pytest.fixture
+def cluster(lab: Lab, api: ApiServer) -> Iterator[ApiCluster]:
+    with ApiCluster(lab, api) as made:
+        yield made
+        made.close()
+
+
+def test_interfaces_are_reported_before_a_plan_and_the_plan_is_served(cluster: ApiCluster) -> None:
+    cluster.start("w1")
+    cluster.wait_status(lambda: bool(cluster.status_of("w1").get("interfaces")), "interfaces")
+    reported = cluster.status_of("w1")
+    assert [(i["name"], i["addresses"]) for i in reported["interfaces"]] == [
+        ("eth1", ["10.1.1.4/24"]),
+        ("eth2", ["10.1.1.5/24"]),
+    ]
+    assert reported["agent"]["bootID"]
+    assert InterfaceStatus(**reported["interfaces"][0]).mac == cluster.nic("w1/eth1").mac
+    assert cluster.bound_on("w1") == []
+    cluster.start("w2")
+    asked_s = time.monotonic()
+    cluster.assign()
+    cluster.wait_serves("w1/eth1")
+    assert time.monotonic() - asked_s < WAIT_S
+    cluster.wait_peers()
+    cluster.wait_status(lambda: cluster.reported_holders() == ["w1"], "the holder in the API")
+    (erp,) = cluster.status_of("w1")["vips"]
+    assert (erp["role"], erp["interface"], erp["addresses"]) == ("Holder", "eth1", ["10.1.1.7"])
+    cluster.wait_status(lambda: cluster.status_of("w2")["vips"][0]["role"] == "Spare", "the spare")
+    versions = [cluster.node_object(name)["metadata"]["resourceVersion"] for name in ("w1", "w2")]
+    time.sleep(6.0)  # the peers' paths were up before
+    later = [cluster.node_object(name)["metadata"]["resourceVersion"] for name in ("w1", "w2")]
+    assert later == versions, f"written although nothing changed: {cluster.status_of('w1')}"
+    cluster.write_spec("w1", Plan(cluster.epoch + 1))
+    cluster.write_spec("w2", Plan(cluster.epoch + 1))
+    cluster.wait(lambda: not cluster.answerer() and not cluster.bound_on("w1"), "no longer assigned, no longer served")
+
+
+def test_a_deleted_object_takes_no_address_away(cluster: ApiCluster) -> None:
+    cluster.start_assigned()
+    probe = cluster.datagrams()
+    cluster.wait_answered(probe)
+    for name in ("w1", "w2"):
+        cluster.delete(name)
+    cluster.agents["w1"].wait_output("serving on by the last plan", WAIT_S)
+    cluster.hold("w1/eth1", 2.0)
+    for name in ("w1", "w2"):
+        cluster.create(name)
+    cluster.wait_status(lambda: cluster.reported_holders() == ["w1"], "the new object has the status")
+    cluster.hold("w1/eth1", CALM.silence_s)
+    cluster.epoch = 0  # an operator that knows nothing of before
+    cluster.assign()
+    cluster.wait_status(lambda: cluster.status_of("w1").get("epoch") == 1, "the new object's plan is taken")
+    cluster.wait_serves("w1/eth1")
+    cluster.check_lossless(probe.stop())
+    assert set(cluster.served()) == {"w1/eth1"}
+
+
+def test_the_last_status_says_that_nothing_is_held(cluster: ApiCluster) -> None:
+    cluster.start_assigned()
+    cluster.wait_status(lambda: cluster.reported_holders() == ["w1"], "the holder in the API")
+    asked_s = time.monotonic()
+    assert cluster.agents["w1"].terminate(20) == 0
+    took_s = time.monotonic() - asked_s
+    assert cluster.reported_holders() in ([], ["w2"]), f"stopped in {took_s:.1f} s, and still said to hold"
+    cluster.wait_serves("w2/eth1")
+    cluster.wait_status(lambda: cluster.reported_holders() == ["w2"], "the next holder")
+    assert cluster.leftovers("w1") == []
+
+
+def test_an_upgrade_with_the_api_moves_nothing(cluster: ApiCluster) -> None:
+    cluster.start_assigned()
+    probe = cluster.datagrams()
+    cluster.wait_answered(probe)
+    term, old = cluster.erp("w1")["term"], cluster.agents["w1"]
+    cluster.start("w1")
+    cluster.agents["w1"].wait_output("started", WAIT_S)
+    cluster.wait_serves("w1/eth1")
+    assert old.terminate() == 0
+    cluster.wait_status(lambda: cluster.reported_holders() == ["w1"], "the holder in the API")
+    cluster.hold("w1/eth1", CALM.permit_s)
+    assert cluster.erp("w1")["term"] == term
+    cluster.check_lossless(probe.stop())
+
+
+def test_a_pods_own_account_with_few_rights_is_enough_and_tokens_are_read_again(lab: Lab, api: ApiServer) -> None:
+    kubectl = api.kubectl
+    with ApiCluster(lab, api) as cluster:
+        account = cluster.node("w1").run_dir / "secrets/kubernetes.io/serviceaccount"
+        for name in ("w1", "w2"):
+            add_node(kubectl, name)
+        write_service_account(account, node_token(api, "w1"), api.ca_file)
+        cluster.flags["w1"] = []
+        cluster.environment["w1"] = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
+        try:
+            cluster.start("w1", "w2")
+            agent = cluster.agents["w1"]
+            agent.wait_output("api refuses", WAIT_S)  # 403: nobody has given it a right yet
+            kubectl.apply(ROLE)
+            cluster.assign()
+            cluster.wait_serves("w1/eth1")
+            kubectl.run("delete", "pod", "vipa-agent-w1", "-n", SYSTEM, "--force", "--grace-period=0")
+            cluster.wait(lambda: _asked_anew(cluster, "401"), "a deleted pod's token is worth nothing", WAIT_S, 2.0)
+            write_service_account(account, node_token(api, "w1"), api.ca_file)
+            cluster.assign()
+            cluster.wait_status(lambda: cluster.status_of("w1").get("epoch") == cluster.epoch, "a new token")
+            cluster.wait_serves("w1/eth1")
+        finally:
+            for kind in ("clusterrolebinding", "clusterrole"):
+                kubectl.delete(kind, "test-agent")
+            cluster.close()

@@ -1,0 +1,59 @@
+"""The API server is away: nothing moves, a dead machine is taken over as ever, and afterwards the status is true."""
+
+import time
+from collections.abc import Callable
+
+from vipa.timing import PROFILES, Timing, claim_delay_s
+from vipa_lab.cluster import WAIT_S
+from vipa_lab.kube.apicluster import ApiCluster
+from vipa_lab.kube.apiserver import ApiServer
+from vipa_lab.lab import Lab
+
+CALM = PROFILES[Timing.CALM]
+OUTAGE_S = 30.0
+TRUE_S = 5.0
+# What a busy machine adds to a figure.
+SLACK_S = 5.0
+
+
+def test_the_api_is_away_for_thirty_seconds_and_a_machine_dies(own_api: Callable[..., ApiServer], lab: Lab) -> None:
+    api = own_api()
+    with ApiCluster(lab, api) as cluster:
+        cluster.start_assigned()
+        cluster.wait_status(lambda: cluster.reported_holders() == ["w1"], "the holder in the API")
+        stopped_s = time.monotonic()
+        api.stop()
+        cluster.hold("w1/eth1", OUTAGE_S / 3)
+        off_s = time.monotonic()
+        cluster.power_off("w1")
+        taken_s = cluster.wait_serves("w2/eth1")
+        assert taken_s - off_s < CALM.silence_s + CALM.interval_s + claim_delay_s(CALM, 1) + SLACK_S
+        cluster.hold("w2/eth1", max(0.0, stopped_s + OUTAGE_S - time.monotonic()))
+        api.start()
+        took_s = cluster.wait_status(lambda: "w2" in cluster.reported_holders(), "the status is true")
+        assert took_s <= TRUE_S + SLACK_S, f"true after {took_s:.1f} s"
+        cluster.close()
+
+
+def test_an_agent_that_starts_while_the_api_is_away_serves(own_api: Callable[..., ApiServer], lab: Lab) -> None:
+    api = own_api()
+    with ApiCluster(lab, api) as cluster:
+        cluster.start_assigned()
+        api.stop()
+        assert cluster.agents["w1"].terminate(20) == 0
+        cluster.wait_serves("w2/eth1")
+        cluster.start("w1")
+        cluster.wait_serves("w1/eth1")
+        assert cluster.status("w1")["epoch"] == cluster.epoch
+        for relay in cluster.relays.values():
+            relay.pause()  # away in silence this time: connections are taken, and dead
+        cluster.agents["w2"].kill()
+        cluster.start("w2")
+        cluster.wait_peers()
+        cluster.power_off("w1")
+        cluster.wait_serves("w2/eth1")
+        api.start()
+        for name in ("w2",):
+            cluster.relays[name].resume()
+        cluster.wait_status(lambda: "w2" in cluster.reported_holders(), "the status is true", WAIT_S)
+        cluster.close()
