@@ -32,9 +32,11 @@ class Candidates:
     makes one of them an endpoint (and no declared interface has one, else it would be disputed). When they or a list
     change, :meth:`forget` the lists concerned."""
 
-    def __init__(self, lans: Lans, virtual: Collection[str]) -> None:
+    def __init__(self, lans: Lans, virtual: Collection[str], strangers: bool) -> None:
+        """``strangers``: an address in a list that no node declares is an endpoint all the same."""
         self._lans = lans
         self._virtual = virtual
+        self._strangers = strangers
         self._homes: dict[object, list[Home]] = {}
         self._steps: dict[tuple[object, str | None], list[Step]] = {}
 
@@ -84,7 +86,8 @@ class Candidates:
     def _by_address(self, address: str, spec: VirtualIPSpec, lan: Lan) -> Iterable[Endpoint]:
         homes = self._lans.own.get(address, [])
         # A node nobody declared: its subnet cannot be judged, but a filter that asks for more than that is not met.
-        if not homes and address not in self._virtual and spec.node_selector.empty and not spec.interfaces:
+        stranger = self._strangers and not homes and address not in self._virtual
+        if stranger and spec.node_selector.empty and not spec.interfaces:
             yield Endpoint(address)
         yield from (h.endpoint for h in homes if self._lans.holds(lan, h) and self._allowed(h, spec))
 

@@ -26,7 +26,10 @@ class Planner:
     """``answers``: VIP name → its succession, or why it has none. Lists and objects that could not be read only have
     :meth:`refusals`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, strangers: bool = True) -> None:
+        """``strangers``: addresses in lists that no node declares may be interfaces of nodes that this planner is not
+        told of. True for a folder of manifests; false where every node has an object."""
+        self._strangers = strangers
         self.answers: dict[str, Answer] = {}
         self._refused: tuple[Refusal, ...] = ()
         self._unsound: dict[tuple[str, str], Refusal] = {}
@@ -38,7 +41,7 @@ class Planner:
         self._addresses = Addresses()
         self._disputes: dict[str, Refusal] = {}
         self._virtual: set[str] = set()
-        self._candidates = Candidates(self._lans, self._virtual)
+        self._candidates = Candidates(self._lans, self._virtual, self._strangers)
 
     def update(
         self,
@@ -60,7 +63,7 @@ class Planner:
         if nodes is not None:
             self._nodes = nodes
             self._lans = Lans(World(nodes=tuple(nodes)))
-            self._candidates = Candidates(self._lans, self._virtual)
+            self._candidates = Candidates(self._lans, self._virtual, self._strangers)
             dirty |= self._vips.keys()
         dirty |= self._settle_disputes(dirty, freed)
         for name in dirty:

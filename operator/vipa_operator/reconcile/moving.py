@@ -70,7 +70,9 @@ def leave_last(plan: PlannedVip | None, last: PlannedVip | None, holding: Holdin
     place = next((e for e in last.succession if (e.node, e.interface) == at), None)
     if place is None or plan.addresses != last.addresses:
         return plan
-    if place.address in plan.addresses or any((e.node, e.interface) == at for e in plan.succession):
+    if place.address in plan.addresses or any(
+        e.address == place.address or (e.node, e.interface) == at for e in plan.succession
+    ):
         return plan
     return _at_once(plan, (*plan.succession[: SUCCESSION_MAX - 1], place))
 

@@ -30,7 +30,7 @@ class Reconciler:
     def __init__(self) -> None:
         self.states: dict[str, str] = {}
         """VIP → Ready, NotReady or Refused, for the metrics."""
-        self._planner = Planner()
+        self._planner = Planner(strangers=False)
         self._views: dict[str, NodeView] = {}
         self._specs: dict[str, object] = {}
         self._reports = Reports()

@@ -219,6 +219,8 @@ def _redundant(facts: Facts, holder: HolderStatus | None, others: list[Candidate
         return True, Reason.HEALTHY, f"{len(others)} healthy {'spare' if len(others) == 1 else 'spares'}, {where}"
     if facts.plan is None:
         return False, facts.refusal.reason if facts.refusal else Reason.PLAN_REMOVED, "not accepted"
+    if holder is None:
+        return False, Reason.LISTENING, "nobody serves yet"
     if len(facts.plan.succession) == 1:
         return False, Reason.ONLY_CANDIDATE, "there is only one candidate; declare a second interface or node"
     return False, Reason.NO_HEALTHY_ENDPOINT, "no spare is healthy; status.succession says why for each"

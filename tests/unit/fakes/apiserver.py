@@ -1,0 +1,146 @@
+"""What an API server does with the operator's writes, as far as reconciliation can tell: objects as dicts in, dicts
+changed. Stands at the edge; the code under test is real."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+import msgspec
+
+from vipa_operator.reconcile import EventWrite, Key, Kind, Reconciler, Writes, reconcile
+from vipa_operator.reconcile.reading import MOVE_TO
+from vipa_operator.requests import spelled
+from vipa_operator.store import Store
+
+Raw = dict[str, Any]
+START = datetime(2026, 11, 23, 7, 0, 0, tzinfo=UTC)
+
+
+@dataclass
+class FakeCluster:
+    """``objects`` are what the API server has; ``sync`` lets an operator reconcile until it is content."""
+
+    objects: dict[Key, Raw] = field(default_factory=dict)
+    now: datetime = START
+    store: Store = field(default_factory=Store)
+    reconciler: Reconciler = field(default_factory=Reconciler)
+    events: list[EventWrite] = field(default_factory=list)
+    written: list[Writes] = field(default_factory=list)
+    _versions: Any = field(default_factory=lambda: count(1))
+
+    def put(self, kind: Kind, name: str, **parts: object) -> Raw:
+        """Make or change an object; ``spec``, ``status`` replace; ``meta`` adds to the metadata."""
+        key = Key(kind, name)
+        fresh = key not in self.objects
+        raw: Raw = self.objects.setdefault(
+            key,
+            {
+                "apiVersion": "v1" if kind is Kind.NODE else "vipa.dev/v1alpha1",
+                "kind": kind.value,
+                "metadata": {
+                    "name": name,
+                    "uid": f"{name}-{next(self._versions)}",
+                    "generation": 1,
+                    "creationTimestamp": self.now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                },
+            },
+        )
+        if "spec" in parts and raw.get("spec") != parts["spec"] and not fresh:
+            raw["metadata"]["generation"] += 1
+        raw |= {part: value for part, value in parts.items() if part != "meta"}
+        meta: Any = parts.get("meta", {})
+        raw["metadata"] = {**raw["metadata"], **meta, "resourceVersion": str(next(self._versions))}
+        self.store.put(kind, msgspec.json.decode(msgspec.json.encode(raw)))
+        return raw
+
+    def delete(self, kind: Kind, name: str) -> None:
+        """The object is gone, and the watch says so."""
+        self.objects.pop(Key(kind, name), None)
+        self.store.drop(kind, name)
+
+    def node(self, name: str, **parts: object) -> None:
+        """A Kubernetes Node that is Ready."""
+        ready = [{"type": "Ready", "status": "True"}]
+        self.put(Kind.NODE, name, **{"status": {"conditions": ready}, **parts})
+
+    def agent(self, name: str, addresses: dict[str, str], **status: object) -> None:
+        """What the agent on ``name`` reports: interface → address with length, all healthy."""
+        interfaces = [
+            {"name": i, "addresses": [a], "mac": "52:54:00:00:00:01", "healthy": True, "reason": "Healthy"}
+            for i, a in addresses.items()
+        ]
+        reported = {"node": name, "interfaces": interfaces, **status}
+        there = self.objects.get(Key(Kind.AGENT, name), {})
+        self.put(Kind.AGENT, name, status=reported, spec=there.get("spec", {}))
+
+    def holds(
+        self, node: str, vip: str, interface: str, term: int, reason: str = "TopOfList", role: str = "Holder"
+    ) -> None:
+        """The agent on ``node`` also reports this about ``vip``."""
+        raw = self.objects[Key(Kind.AGENT, node)]
+        others = [v for v in raw["status"].get("vips", []) if v["name"] != vip]
+        since = (self.now + timedelta(seconds=term)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        mine = {"name": vip, "role": role, "interface": interface, "reason": reason, "since": since, "term": term}
+        self.put(Kind.AGENT, node, status={**raw["status"], "vips": [*others, mine]})
+
+    # --- the operator
+
+    def step(self) -> Writes:
+        """One reconciliation of what changed, written."""
+        writes = self.reconciler.reconcile(self.store.cluster, self.store.take_changes(), self.now)
+        self.written.append(writes)
+        self.carry_out(writes)
+        return writes
+
+    def sync(self, most: int = 6) -> None:
+        """Until nothing is left to write. A fresh operator must then be content too."""
+        for _ in range(most):
+            if not self.step() and not self.store.changed:
+                break
+        else:
+            raise AssertionError("the operator never came to rest")
+        fresh = Store()
+        for key, raw in self.objects.items():
+            fresh.put(key.kind, raw)
+        left = reconcile(fresh.cluster, self.now)
+        assert (left.specs, left.statuses, left.annotations) == ([], [], []), left
+
+    def carry_out(self, writes: Writes) -> None:
+        """As the API server would."""
+        for spec in writes.specs:
+            owners = [{"apiVersion": "v1", "kind": "Node", "name": spec.node, "uid": spec.owner}] if spec.owner else []
+            self.put(Kind.AGENT, spec.node, spec=msgspec.to_builtins(spec.spec), meta={"ownerReferences": owners})
+        for status in writes.statuses:
+            self.put(Kind.VIP, status.vip, status=spelled(status.status))
+            self.events += status.events
+        for annotation in writes.annotations:
+            meta = self.objects[Key(Kind.VIP, annotation.vip)]["metadata"]
+            left = {k: v for k, v in meta.get("annotations", {}).items() if k != MOVE_TO}
+            self.put(Kind.VIP, annotation.vip, meta={"annotations": left})
+            self.events += annotation.events
+        self.events += writes.events
+
+    # --- reading
+
+    def status(self, vip: str) -> Raw:
+        """Status of a VIP."""
+        status: Raw = self.objects[Key(Kind.VIP, vip)]["status"]
+        return status
+
+    def condition(self, vip: str, kind: str) -> tuple[str, str]:
+        """(status, reason) of a condition."""
+        return next((c["status"], c["reason"]) for c in self.status(vip)["conditions"] if c["type"] == kind)
+
+    def order(self, vip: str) -> list[str]:
+        """node/interface of the succession as status has it."""
+        return [f"{c['node']}/{c['interface']}" for c in self.status(vip).get("succession", [])]
+
+    def told(self, node: str) -> dict[str, list[str]]:
+        """What a node is told: VIP → nodes in order."""
+        spec = self.objects[Key(Kind.AGENT, node)].get("spec", {})
+        return {a["name"]: [e["node"] for e in a["succession"]] for a in spec.get("assignments", [])}
+
+    def epoch(self, node: str) -> int:
+        """Epoch of what a node is told."""
+        return int(self.objects[Key(Kind.AGENT, node)].get("spec", {}).get("epoch", 0))

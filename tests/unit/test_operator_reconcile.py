@@ -1,0 +1,331 @@
+import pytest
+
+from unit.fakes.apiserver import FakeCluster
+from vipa_operator.reconcile import Key, Kind
+from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION, EXCLUDE_LABEL, LOAD_BALANCER_LABEL
+from vipa_operator.reconcile.reading import MOVE_TO
+
+LIST = {"interfaces": [{"address": "10.1.1.4"}, {"address": "10.1.1.5"}], "fallback": "Any"}
+
+DOWN = {"interface": "eth1", "state": "Down"}
+
+
+@pytest.fixture
+def three() -> FakeCluster:
+    """Three nodes on one LAN, the list prefers w1, then w2; erp served by w1."""
+    cluster = FakeCluster()
+    for i, name in enumerate(("w1", "w2", "w3")):
+        cluster.node(name)
+        cluster.agent(name, {"eth1": f"10.1.1.{4 + i}/24"})
+    cluster.put(Kind.LIST, "office", spec=LIST)
+    cluster.put(Kind.VIP, "erp", spec={"addresses": ["10.1.1.7"], "preferredInterfaceList": "office"})
+    cluster.sync()
+    cluster.holds("w1", "erp", "eth1", 1)
+    cluster.sync()
+    return cluster
+
+
+def test_a_node_gets_its_object_owned_by_it() -> None:
+    cluster = FakeCluster()
+    cluster.node("w1")
+    cluster.sync()
+    made = cluster.objects[Key(Kind.AGENT, "w1")]
+    assert made["metadata"]["ownerReferences"][0]["uid"] == cluster.objects[Key(Kind.NODE, "w1")]["metadata"]["uid"]
+
+
+def test_status_says_who_serves_and_why_not_the_others(three: FakeCluster) -> None:
+    status = three.status("erp")
+    assert status["holder"]["endpoint"] == "w1/eth1"
+    assert status["holder"]["address"] == "10.1.1.4"
+    assert [(c["node"], c["healthy"], c["reason"]) for c in status["succession"]] == [
+        ("w1", True, "TopOfList"),
+        ("w2", True, "LowerInList"),
+        ("w3", True, "LowerInList"),
+    ]
+    assert status["spares"] == 2
+    assert list(status["nextHops"]) == ["10.1.1.4"]
+    assert three.condition("erp", "Ready") == ("True", "TopOfList")
+    assert three.condition("erp", "Redundant") == ("True", "Healthy")
+    assert three.condition("erp", "Conflict") == ("False", "NoConflict")
+
+
+def test_each_node_of_the_succession_is_told_and_nothing_is_written_twice(three: FakeCluster) -> None:
+    assert three.told("w1") == three.told("w2") == three.told("w3") == {"erp": ["w1", "w2", "w3"]}
+    written = len([w for w in three.written if w])
+    three.store.touch_all()
+    three.sync()
+    assert len([w for w in three.written if w]) == written
+
+
+def test_a_failover_is_a_transition_and_an_event(three: FakeCluster) -> None:
+    three.agent("w1", {"eth1": "10.1.1.4/24"})
+    three.holds("w2", "erp", "eth1", 2, "HolderSilent")
+    three.sync()
+    newest = three.status("erp")["lastTransitions"][0]
+    assert (newest["from"], newest["to"], newest["reason"]) == ("w1/eth1", "w2/eth1", "HolderSilent")
+    assert newest["gapEstimate"].endswith("ms")
+    assert [e.reason for e in three.events][-1] == "HolderSilent"
+
+
+def test_a_dead_nodes_last_word_does_not_outlive_a_higher_term(three: FakeCluster) -> None:
+    three.holds("w2", "erp", "eth1", 2, "HolderSilent")  # w1's report still says Holder, term 1
+    three.sync()
+    assert three.status("erp")["holder"]["node"] == "w2"
+
+
+def test_at_most_ten_transitions_newest_first(three: FakeCluster) -> None:
+    for term in range(2, 20):
+        three.holds(f"w{1 + term % 2}", "erp", "eth1", term)
+        three.sync()
+    moves = three.status("erp")["lastTransitions"]
+    assert len(moves) == 10
+    assert [m["time"] for m in moves] == sorted((m["time"] for m in moves), reverse=True)
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"spec": {"unschedulable": True}},
+        {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}},
+        {"status": {"conditions": [{"type": "Ready", "status": "False"}]}},
+        {"spec": {"taints": [{"key": "node.kubernetes.io/unreachable", "effect": "NoExecute"}]}},
+        {"spec": {"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoExecute"}]}},
+        {"meta": {"labels": {EXCLUDE_LABEL: "false"}}},
+    ],
+)
+def test_what_moves_nothing(three: FakeCluster, parts: dict[str, object]) -> None:
+    epoch = three.epoch("w1")
+    three.node("w1", **parts)
+    three.sync()
+    assert three.epoch("w1") == epoch
+    assert three.told("w2") == {"erp": ["w1", "w2", "w3"]}
+
+
+EXCLUDING = [
+    {"meta": {"annotations": {DRAIN_ANNOTATION: "true"}}, "spec": {"unschedulable": True}},
+    {"meta": {"labels": {EXCLUDE_LABEL: "true"}}},
+    {"meta": {"labels": {LOAD_BALANCER_LABEL: ""}}},
+    {"meta": {"deletionTimestamp": "2026-11-23T07:00:00Z"}},
+    {"spec": {"taints": [{"key": "vipa.dev/drain", "effect": "NoSchedule"}]}},
+    {"status": {"conditions": [{"type": "NetworkUnavailable", "status": "True"}]}},
+]
+
+
+@pytest.mark.parametrize("parts", EXCLUDING)
+def test_a_drained_holder_hands_over_and_only_then_leaves(three: FakeCluster, parts: dict[str, object]) -> None:
+    three.node("w1", **parts)
+    three.sync()
+    # Last, at once: make before break.
+    assert three.told("w1") == three.told("w2") == {"erp": ["w2", "w3", "w1"]}
+    spec = three.objects[Key(Kind.AGENT, "w1")]["spec"]
+    assert spec["assignments"][0]["failback"]["policy"] == "Immediate"
+    three.holds("w1", "erp", "eth1", 1, "HandedOver", role="Spare")
+    three.holds("w2", "erp", "eth1", 2, "HandedOver")
+    three.sync()
+    assert three.told("w1") == {}
+    assert three.told("w2") == {"erp": ["w2", "w3"]}
+
+
+@pytest.mark.parametrize("parts", EXCLUDING)
+def test_a_drained_spare_leaves_at_once(three: FakeCluster, parts: dict[str, object]) -> None:
+    three.node("w3", **parts)
+    three.sync()
+    assert three.told("w3") == {}
+    assert three.told("w1") == {"erp": ["w1", "w2"]}
+
+
+def test_the_only_node_keeps_serving_when_it_is_drained(three: FakeCluster) -> None:
+    for name in ("w2", "w3"):
+        three.delete(Kind.NODE, name)
+        three.delete(Kind.AGENT, name)
+    three.sync()
+    three.node("w1", meta={"annotations": {DRAIN_ANNOTATION: "true"}})
+    three.sync()
+    assert three.told("w1") == {"erp": ["w1"]}
+    assert three.condition("erp", "Accepted") == ("False", "NoCandidates")
+    assert three.condition("erp", "Ready") == ("True", "TopOfList")
+
+
+def test_a_deleted_node_is_no_candidate_and_is_told_nothing(three: FakeCluster) -> None:
+    three.delete(Kind.NODE, "w1")
+    three.sync()
+    assert three.told("w2") == {"erp": ["w2", "w3"]}
+    assert three.told("w1") == {}
+    assert "holder" not in three.status("erp")
+
+
+def test_a_reordered_list_reorders_and_the_policy_decides_when(three: FakeCluster) -> None:
+    three.put(Kind.LIST, "office", spec={**LIST, "interfaces": LIST["interfaces"][::-1]})
+    three.sync()
+    assert three.told("w1") == {"erp": ["w2", "w1", "w3"]}
+    assert [c["reason"] for c in three.status("erp")["succession"]] == ["FailbackWaiting", "TopOfList", "LowerInList"]
+
+
+def test_a_list_that_drops_the_holder_lets_it_hand_over(three: FakeCluster) -> None:
+    three.put(Kind.LIST, "office", spec={"interfaces": [{"address": "10.1.1.5"}], "fallback": "None"})
+    three.sync()
+    assert three.told("w1") == {"erp": ["w2", "w1"]}
+
+
+def test_a_lost_list_leaves_what_is_served(three: FakeCluster) -> None:
+    three.delete(Kind.LIST, "office")
+    three.sync()
+    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
+    assert three.condition("erp", "Accepted") == ("False", "ListNotFound")
+    assert three.condition("erp", "Ready") == ("True", "TopOfList")
+    assert [e.reason for e in three.events if e.severity == "Warning"] == ["ListNotFound"]
+
+
+def test_the_older_keeps_the_address_and_the_newer_says_why_not(three: FakeCluster) -> None:
+    three.put(Kind.VIP, "newer", spec={"addresses": ["10.1.1.7"]}, meta={"creationTimestamp": "2027-01-01T00:00:00Z"})
+    three.sync()
+    assert three.condition("newer", "Accepted") == ("False", "AddressInUse")
+    assert three.condition("newer", "Conflict") == ("True", "AddressInUse")
+    assert three.condition("erp", "Accepted") == ("True", "Accepted")
+    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
+    assert len([e for e in three.events if e.name == "newer"]) == 1
+    three.delete(Kind.VIP, "erp")
+    three.sync()
+    assert three.condition("newer", "Accepted") == ("True", "Accepted")
+    assert "erp" not in three.told("w1")
+
+
+def test_a_nodes_own_address_is_refused_but_what_was_served_stays(three: FakeCluster) -> None:
+    three.put(Kind.VIP, "bad", spec={"addresses": ["10.1.1.5"]})
+    three.agent("w3", {"eth1": "10.1.1.6/24", "eth2": "10.1.1.7/24"})
+    three.sync()
+    assert three.condition("bad", "Accepted") == ("False", "NodeAddress")
+    assert three.condition("erp", "Accepted") == ("False", "NodeAddress")
+    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
+
+
+def test_what_is_not_supported_yet_is_refused_and_what_was_served_stays(three: FakeCluster) -> None:
+    spec = {"addresses": ["10.1.1.7"], "preferredInterfaceList": "office", "binding": "EveryCandidate"}
+    three.put(Kind.VIP, "erp", spec=spec)
+    three.sync()
+    assert three.condition("erp", "Accepted") == ("False", "NotSupportedYet")
+    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
+    three.put(Kind.VIP, "other", spec={"addresses": ["10.1.1.7"]})
+    three.sync()
+    assert three.told("w1")["other"]
+    assert "erp" not in three.told("w1")
+
+
+def test_foreign_owner_is_a_conflict(three: FakeCluster) -> None:
+    three.holds("w2", "erp", "eth1", 0, "Conflict", role="Spare")
+    three.sync()
+    assert three.condition("erp", "Conflict") == ("True", "Conflict")
+    assert three.events[-1].reason == "Conflict"
+
+
+def test_unhealthy_candidates_say_why(three: FakeCluster) -> None:
+    down = {"name": "eth1", "addresses": ["10.1.1.5/24"], "healthy": False, "reason": "LinkDown"}
+    three.agent("w2", {}, interfaces=[down])
+    three.agent("w1", {"eth1": "10.1.1.4/24"}, peers=[{"node": "w3", "paths": [DOWN]}])
+    three.holds("w1", "erp", "eth1", 1)
+    three.sync()
+    reasons = {c["node"]: (c["healthy"], c["reason"]) for c in three.status("erp")["succession"]}
+    assert reasons == {"w1": (True, "TopOfList"), "w2": (False, "LinkDown"), "w3": (False, "NotHeard")}
+    assert three.condition("erp", "Redundant") == ("False", "NoHealthyEndpoint")
+
+
+def test_a_holder_nobody_hears_and_whose_kubelet_is_silent_serves_no_more(three: FakeCluster) -> None:
+    unheard = [{"node": "w1", "paths": [DOWN]}]
+    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=unheard)
+    three.sync()
+    assert three.status("erp")["holder"]["node"] == "w1"  # its kubelet reports: the LAN may be split
+    three.node("w1", status={"conditions": [{"type": "Ready", "status": "Unknown"}]})
+    three.sync()
+    assert "holder" not in three.status("erp")
+    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
+
+
+def test_epochs_only_rise_also_over_a_restart(three: FakeCluster) -> None:
+    before = max(three.epoch(n) for n in ("w1", "w2", "w3"))
+    fresh = FakeCluster(objects=three.objects, _versions=three._versions)
+    for key, raw in three.objects.items():
+        fresh.store.put(key.kind, raw)
+    fresh.sync()
+    assert fresh.written[0].specs == []
+    fresh.put(Kind.VIP, "new", spec={"addresses": ["10.1.1.8"]})
+    fresh.sync()
+    assert {fresh.epoch(n) for n in ("w1", "w2", "w3")} == {before + 1}
+
+
+def test_a_deleted_vip_is_taken_back_also_when_the_operator_was_away(three: FakeCluster) -> None:
+    del three.objects[Key(Kind.VIP, "erp")]
+    fresh = FakeCluster(objects=three.objects, _versions=three._versions)
+    for key, raw in three.objects.items():
+        fresh.store.put(key.kind, raw)
+    fresh.sync()
+    assert fresh.told("w1") == {}
+
+
+# --- move-to
+
+
+def ask(cluster: FakeCluster, to: str) -> None:
+    cluster.put(Kind.VIP, "erp", meta={"annotations": {MOVE_TO: to, "mine": "stays"}})
+    cluster.sync()
+
+
+def test_a_move_puts_the_target_first_until_it_holds_and_is_not_undone(three: FakeCluster) -> None:
+    ask(three, "w3")
+    assert three.told("w1") == {"erp": ["w3", "w1", "w2"]}
+    assert three.objects[Key(Kind.AGENT, "w1")]["spec"]["assignments"][0]["failback"]["policy"] == "Immediate"
+    assert three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"] == {MOVE_TO: "w3", "mine": "stays"}
+    three.holds("w1", "erp", "eth1", 1, "HandedOver", role="Spare")
+    three.holds("w3", "erp", "eth1", 2, "HandedOver")
+    three.sync()
+    assert three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"] == {"mine": "stays"}
+    assert three.told("w1") == {"erp": ["w3", "w1", "w2"]}  # so failback, whatever its policy, has nothing to do
+    assert "policy" not in three.objects[Key(Kind.AGENT, "w1")]["spec"]["assignments"][0].get("failback", {})
+
+
+def test_a_move_is_forgotten_when_its_target_fails_or_the_list_changes(three: FakeCluster) -> None:
+    ask(three, "w3/eth1")
+    three.holds("w3", "erp", "eth1", 2, "HandedOver")
+    three.sync()
+    three.put(Kind.LIST, "office", spec={**LIST, "fallback": "Any", "interfaces": [{"address": "10.1.1.5"}]})
+    three.sync()
+    assert three.told("w1")["erp"][0] == "w2"
+    ask(three, "w3")
+    three.sync()
+    assert three.told("w1")["erp"][0] == "w3"
+    three.holds("w2", "erp", "eth1", 9, "HolderSilent")
+    three.sync()
+    assert three.told("w1")["erp"][0] == "w2"
+
+
+def test_a_move_to_nowhere_is_refused_with_an_event(three: FakeCluster) -> None:
+    ask(three, "w9")
+    assert MOVE_TO not in three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"]
+    assert three.events[-1].reason == "MoveRefused"
+    assert "w1, w2, w3" in three.events[-1].message
+    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
+
+
+def test_a_move_that_is_not_taken_times_out(three: FakeCluster) -> None:
+    from datetime import timedelta
+
+    three.put(Kind.VIP, "erp", meta={"annotations": {MOVE_TO: "w2"}})
+    writes = three.step()
+    assert 50 < writes.due_in_s["erp"] <= 60
+    three.sync()
+    three.now += timedelta(seconds=61)
+    three.store.touch(Key(Kind.VIP, "erp"))
+    three.sync()
+    assert three.events[-1].reason == "MoveTimedOut"
+    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
+    assert MOVE_TO not in three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"]
+
+
+def test_an_unread_list_and_a_pool_say_so_by_event() -> None:
+    cluster = FakeCluster()
+    cluster.put(Kind.LIST, "bad", spec={"interfaces": [{"address": "nonsense"}]})
+    cluster.put(Kind.POOL, "later", spec={"ranges": ["10.1.1.200-10.1.1.250"]})
+    cluster.sync()
+    assert [(e.kind, e.reason) for e in cluster.events] == [
+        ("PreferredInterfaceList", "Invalid"),
+        ("VirtualIPPool", "NotSupportedYet"),
+    ]
