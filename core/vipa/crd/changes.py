@@ -16,6 +16,7 @@ CHANGE_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
             Fault.FORBIDDEN,
         ),
     ),
-    # An agent takes a lower epoch for an older plan (rule 13) and would work on by the one it has.
+    # The election takes the lower epoch for the older plan (rule 13): in duels and hand-overs the node would yield to
+    # those that know less than it.
     "VirtualIPNodeSpec.epoch": (Rule("self >= oldSelf", "an epoch never goes back; write a higher one"),),
 }

@@ -12,7 +12,7 @@ from vipa.resources.virtualip import Failback
 from vipa.timing import Timing
 
 ASSIGNMENTS_MAX: Final = 10_000
-"""As many VIPs as a cluster is promised to have; etcd's 1.5 MiB for one object are full some time before."""
+"""As many VIPs as a cluster is promised to have; etcd's 1.5 MiB for one object are full at about half of them."""
 
 OwnAddress = Annotated[str, Meta(extra_json_schema={"format": "cidr"})]
 """An address with prefix length, 10.1.1.4/24."""
