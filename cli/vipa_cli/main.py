@@ -1,123 +1,155 @@
 """The program ``vipa`` (and ``kubectl-vipa``): its commands, each loaded when it is used, so that --help is fast."""
 
-from enum import StrEnum
+import argparse
+import sys
 from pathlib import Path
-from typing import Annotated
 
-import typer
-
-from vipa_cli import exits
-
-app = typer.Typer(
-    name="vipa",
-    help="Virtual IPs that outlive the adapters and machines under them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    epilog="Exit codes: 0 good, 1 the thing asked about is not good, 2 usage, 3 cannot tell.",
+from vipa_cli.cluster.arguments import (
+    Add,
+    add_check,
+    add_others,
+    add_status,
+    adder,
+    cluster_check,
+    cluster_options,
+    cluster_status,
+    said,
 )
-lab_app = typer.Typer(help="A LAN of network namespaces to play with.", no_args_is_help=True)
-app.add_typer(lab_app, name="lab")
-
-# What the agent uses when it is not told otherwise (vipa_agent.settings; importing it would cost 50 ms of --help).
-_STATE_DIR = Path("/run/vipa")
-
-
-class Output(StrEnum):
-    """For people or for programs."""
-
-    TABLE = "table"
-    JSON = "json"
-
-
-StateDir = Annotated[Path, typer.Option("--state-dir", help="Where the agent keeps its socket.")]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="For people or for programs.")]
-
-
-@app.command()
-def demo(
-    figure: Annotated[int, typer.Option(help="Figure of the scenario: 2 or 3.")] = 3,
-    as_json: Annotated[bool, typer.Option("--json", help="Only the result, for programs.")] = False,
-    plain: Annotated[bool, typer.Option("--plain", help="Lines instead of the live view.")] = False,
-    timeline: Annotated[Path | None, typer.Option(metavar="FILE.svg", help="Write a picture of it all.")] = None,
-    logs: Annotated[Path | None, typer.Option(metavar="DIR", help="Keep every program's log there.")] = None,
-) -> None:
-    """Watch one address outlive its adapters and machines."""
-    from vipa_cli.demo.command import demo_command
-
-    raise typer.Exit(demo_command(figure=figure, as_json=as_json, plain=plain, timeline=timeline, logs=logs))
-
-
-@app.command()
-def plan(
-    files: Annotated[
-        list[str] | None, typer.Option("--file", "-f", help="Manifest, folder of them, or - for standard input.")
-    ] = None,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """What would happen with these manifests, offline."""
-    from vipa_cli.plan import plan_command
-
-    raise typer.Exit(plan_command(files or [], output.value))
-
-
-@app.command()
-def status(state_dir: StateDir = _STATE_DIR, output: OutputOption = Output.TABLE) -> None:
-    """What the agent on this machine does now."""
-    from vipa_cli.status import status_command
-
-    raise typer.Exit(status_command(state_dir, output.value))
-
-
-@app.command()
-def observe(
-    vip: Annotated[str, typer.Argument(help="A virtual IP, IPv4.")],
-    interface: Annotated[str, typer.Option("--interface", help="Ask on this one; default: by the routes.")] = "",
-    seconds: Annotated[float, typer.Option(min=0.1, max=3600, help="How long to ask.")] = 2.0,
-    file: Annotated[Path | None, typer.Option("--file", "-f", help="Manifests that say who may answer.")] = None,
-    state_dir: StateDir = _STATE_DIR,
-    output: OutputOption = Output.TABLE,
-) -> None:
-    """Ask the wire who answers for a virtual IP."""
-    from vipa_cli.observe import observe_command
-
-    raise typer.Exit(observe_command(vip, interface, seconds, file, state_dir, output.value))
-
-
-@app.command()
-def check(output: OutputOption = Output.TABLE) -> None:
-    """Pre-flight: can this machine run an agent?"""
-    from vipa_cli.check.command import check_command
-
-    raise typer.Exit(check_command(output.value))
-
-
-@app.command()
-def sim(
-    seed: Annotated[int, typer.Option(help="The same seed gives the same run.")] = 0,
-    trace: Annotated[int, typer.Option(min=0, help="Lines of timeline when a promise is broken.")] = 60,
-) -> None:
-    """One random world of the simulator, from its seed."""
-    from vipa_cli.sim import sim_command
-
-    raise typer.Exit(sim_command(seed, trace))
-
-
-@lab_app.command("up")
-def lab_up(
-    scenario: Annotated[str, typer.Option(help="ibm-i: two machines, three adapters.")] = "ibm-i",
-    failback: Annotated[str, typer.Option(help="Failback delay of the virtual IP.")] = "2s",
-) -> None:
-    """A lab with agents and a prompt; it reads commands from standard input."""
-    from vipa_cli.lab.command import lab_command
-
-    raise typer.Exit(lab_command(scenario, failback))
+from vipa_cli.program import new_parser, run
+from vipa_cli.whom import STATE_DIR, asks_cluster
 
 
 def main() -> None:
     """Console script."""
-    try:
-        app()
-    except KeyboardInterrupt:
-        raise SystemExit(exits.INTERRUPTED) from None
+    plugin = Path(sys.argv[0]).name.startswith("kubectl")
+    parser, commands = new_parser("kubectl vipa" if plugin else "vipa")
+    parser.set_defaults(plugin=plugin)
+    add = adder(commands)
+    _agent_options(add_status(add, said(_status)))
+    add_others(add)
+    _observe_options(add("observe", said(_observe), "Ask the wire who answers for a virtual IP."))
+    check = add_check(add, said(_check))
+    where = check.add_mutually_exclusive_group()
+    where.add_argument("--cluster", action="store_true", help="the cluster; what kubectl vipa does by itself")
+    where.add_argument(
+        "--node", action="store_true", help="this machine: can it run an agent? What vipa does by itself"
+    )
+    _add_local(add)
+    _add_lab(commands)
+    run(parser)
+
+
+def _agent_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("agent")
+    group.add_argument("--agent", action="store_true", help="ask the agent on this machine, not the cluster")
+    group.add_argument("--state-dir", metavar="DIR", type=Path, help=f"the same, and where its socket is; {STATE_DIR}")
+
+
+def _observe_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("vip", metavar="VIP", help="IPv4 address; with a cluster a name will do")
+    parser.add_argument("--interface", metavar="IF", default="", help="ask on this one; default: by the routes")
+    parser.add_argument("--seconds", type=_seconds, default=2.0, help="how long to ask; default: 2")
+    parser.add_argument("--file", "-f", metavar="FILE", type=Path, help="manifests that say who may answer")
+    cluster_options(parser)
+    _agent_options(parser)
+
+
+def _add_local(add: Add) -> None:
+    demo = add("demo", _demo, "Watch one address outlive its adapters and machines.")
+    demo.add_argument("--figure", type=int, default=3, help="figure of the scenario: 2 or 3")
+    demo.add_argument("--json", dest="as_json", action="store_true", help="only the result, for programs")
+    demo.add_argument("--plain", action="store_true", help="lines instead of the live view")
+    demo.add_argument("--timeline", metavar="FILE.svg", type=Path, help="write a picture of it all")
+    demo.add_argument("--logs", metavar="DIR", type=Path, help="keep every program's log there")
+    plan = add("plan", _plan, "What would happen with these manifests, offline.")
+    plan.add_argument(
+        *("--file", "-f"), metavar="FILE", action="append", default=[], help="manifest, folder of them, or - for stdin"
+    )
+    sim = add("sim", _sim, "One random world of the simulator, from its seed.", output=False)
+    sim.add_argument("--seed", type=int, default=0, help="the same seed gives the same run")
+    sim.add_argument("--trace", type=_count, default=60, help="lines of timeline when a promise is broken")
+
+
+def _add_lab(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    text = "A LAN of network namespaces to play with."
+    lab = commands.add_parser("lab", help=text, description=text, allow_abbrev=False)
+    up = adder(lab.add_subparsers(metavar="COMMAND", title="commands", required=True))(
+        "up", _lab_up, "A lab with agents and a prompt; it reads commands from standard input.", output=False
+    )
+    up.add_argument("--scenario", default="ibm-i", help="ibm-i: two machines, three adapters")
+    up.add_argument("--failback", default="2s", help="failback delay of the virtual IP")
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    if asks_cluster(arguments, plugin=arguments.plugin):
+        return cluster_status(arguments)
+    from vipa_cli.status import status_command
+
+    return status_command(arguments.state_dir or STATE_DIR, arguments.output, arguments.vip)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    named = arguments.cluster or arguments.kubeconfig is not None or arguments.context
+    if named or (arguments.plugin and not arguments.node):
+        return cluster_check(arguments)
+    from vipa_cli.check.command import check_command
+
+    return check_command(arguments.output)
+
+
+def _observe(arguments: argparse.Namespace) -> int:
+    from vipa_cli.observe import observe_command
+
+    by_cluster = arguments.file is None and asks_cluster(arguments, plugin=arguments.plugin)
+    return observe_command(
+        arguments.vip,
+        arguments.interface,
+        arguments.seconds,
+        arguments.file,
+        arguments.state_dir or STATE_DIR,
+        arguments.output,
+        cluster=arguments if by_cluster else None,
+    )
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from vipa_cli.demo.command import demo_command
+
+    return demo_command(
+        figure=arguments.figure,
+        as_json=arguments.as_json or arguments.output == "json",
+        plain=arguments.plain,
+        timeline=arguments.timeline,
+        logs=arguments.logs,
+    )
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from vipa_cli.plan import plan_command
+
+    return plan_command(arguments.file, arguments.output)
+
+
+def _sim(arguments: argparse.Namespace) -> int:
+    from vipa_cli.sim import sim_command
+
+    return sim_command(arguments.seed, arguments.trace)
+
+
+def _lab_up(arguments: argparse.Namespace) -> int:
+    from vipa_cli.lab.command import lab_command
+
+    return lab_command(arguments.scenario, arguments.failback)
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0.1 <= number <= 3600:
+        raise argparse.ArgumentTypeError(f"{text}: write a number from 0.1 to 3600")
+    return number
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text}: write a whole number from 0 on")
+    return int(text)

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from argparse import Namespace
+from dataclasses import asdict, dataclass, replace
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +13,7 @@ from vipa_agent.sources.folder import load_files
 from vipa_agent.status import StatusError, read_status
 from vipa_cli import exits
 from vipa_cli.ask import Answers, AskError, Nic, ask, find_nic
+from vipa_cli.cluster.errors import ClusterError, UsageError
 
 # Candidates answer for their own addresses at once; ten questions get past a lost one.
 _RESOLVE_S: Final = 0.5
@@ -43,19 +45,32 @@ class Observation:
     declared: str
 
 
-def observe_command(vip: str, interface: str, seconds: float, file: Path | None, state_dir: Path, output: str) -> int:
-    """0: exactly one answers and it is the one declared; 1: none, several, another; 2: usage; 3: cannot ask."""
+def observe_command(
+    wanted: str,
+    interface: str,
+    seconds: float,
+    file: Path | None,
+    state_dir: Path,
+    output: str,
+    *,
+    cluster: Namespace | None = None,
+) -> int:
+    """``wanted``: an address; or a name where ``cluster``, the words that say which, is given. 0: exactly one answers
+    and it is the one declared; 1: none, several, another; 2: usage; 3: cannot ask."""
     try:
-        IPv4Address(vip)
-    except AddressValueError:
-        return _say(exits.USAGE, f"{vip!r} is no IPv4 address; write for example 10.1.1.7")
-    if file is not None and not file.exists():
-        return _say(exits.USAGE, f"there is no file {file}")
-    declared = from_file(file, vip) if file is not None else from_agent(state_dir, vip)
+        vip, declared = (
+            from_cluster(cluster, wanted, state_dir)
+            if cluster is not None
+            else (_address(wanted), from_file(file, wanted) if file else from_agent(state_dir, wanted))
+        )
+    except ClusterError as error:
+        return _say(error.code, str(error))
     if declared is None and file is not None:
         return _say(exits.USAGE, f"{file} declares no virtual IP {vip} that is accepted; see vipa plan -f {file}")
     try:
         nic = find_nic(vip, interface)
+        if declared and declared.elected in nic.addresses:
+            declared = replace(declared, here=True)
         others = [a for a in declared.candidates if a not in nic.addresses] if declared else []
         owners = _owners(nic, declared, ask(nic, others, _RESOLVE_S) if others else {})
         answers = ask(nic, [vip], seconds)[vip]
@@ -100,8 +115,45 @@ def judge(answers: Answers, owners: dict[str, str], declared: Declared | None) -
     return True, f"{names[mac]} answers, as declared"
 
 
+def _address(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except AddressValueError:
+        raise UsageError(f"{text!r} is no IPv4 address; write for example 10.1.1.7") from None
+
+
+def from_cluster(arguments: Namespace, wanted: str, state_dir: Path) -> tuple[str, Declared | None]:
+    """Address, and what the API server says of the virtual IP. One that was not named and does not help is no reason to
+    give up: the agent here may know. ClusterError."""
+    from vipa_cli.cluster.arguments import client_of
+    from vipa_cli.cluster.declared import declared
+
+    try:
+        found = declared(client_of(arguments), wanted)
+    except ClusterError as error:
+        named = arguments.plugin or arguments.kubeconfig is not None or arguments.context
+        if named or (isinstance(error, UsageError) and not _is_address(wanted)):
+            raise
+        vip = _address(wanted)
+        known = from_agent(state_dir, vip)
+        if known is None:
+            sys.stderr.write(f"vipa observe: the cluster says nothing of it: {error}\n")
+        return vip, known
+    return _address(found.address), Declared(found.source, found.candidates, found.elected)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        IPv4Address(text)
+    except AddressValueError:
+        return False
+    return True
+
+
 def from_file(file: Path, vip: str) -> Declared | None:
     """What the manifests say of ``vip``, None when nothing."""
+    if not file.exists():
+        raise UsageError(f"there is no file {file}")
     loaded = load_files([file])
     for planned in plan(world_of(loaded.objects, loaded.refused)).vips:
         if vip in planned.addresses:

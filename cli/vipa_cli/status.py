@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ from rich.text import Text
 
 from vipa_agent.status import StatusError, read_status
 from vipa_cli import exits
+from vipa_cli.age import age
 
 _ROLE_STYLES: Final = {"Holder": "bold green", "Claiming": "yellow", "Excluded": "red"}
 
@@ -20,13 +21,19 @@ _ROLE_STYLES: Final = {"Holder": "bold green", "Claiming": "yellow", "Excluded":
 _PIPE_WIDTH: Final = 200
 
 
-def status_command(state_dir: Path, output: str) -> int:
-    """Print it. 0: every virtual IP is well; 1: one is not (:func:`wrongs`); 3: no agent answers."""
+def status_command(state_dir: Path, output: str, names: Sequence[str] = ()) -> int:
+    """Print it; of virtual IPs those with these names or addresses, all without any. 0: every one is well; 1: one is
+    not (:func:`wrongs`); 2: there is no such one; 3: no agent answers."""
     try:
         document = read_status(state_dir)
     except StatusError as error:
         sys.stderr.write(f"vipa status: {error}\n")
         return exits.CANNOT_TELL
+    if unknown := [n for n in names if not any(_meant(vip, [n]) for vip in document.get("vips", ()))]:
+        sys.stderr.write(f"vipa status: the agent on {document['node']} knows no virtual IP {', '.join(unknown)}\n")
+        return exits.USAGE
+    if names:
+        document = {**document, "vips": [vip for vip in document.get("vips", ()) if _meant(vip, names)]}
     wrong = wrongs(document)
     if output == "json":
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
@@ -38,6 +45,10 @@ def status_command(state_dir: Path, output: str) -> int:
         for line in wrong:
             console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     return exits.NOT_GOOD if wrong else exits.GOOD
+
+
+def _meant(vip: Mapping[str, Any], names: Sequence[str]) -> bool:
+    return vip["name"] in names or any(address in names for address in vip["addresses"])
 
 
 def wrongs(document: Mapping[str, Any]) -> list[str]:
@@ -53,17 +64,6 @@ def wrongs(document: Mapping[str, Any]) -> list[str]:
         f"{refusal['kind']} {refusal['name']} is refused: {refusal['message']} [{refusal['reason']}]"
         for refusal in document.get("refusals", ())
     ]
-
-
-def age(since: str, now: datetime) -> str:
-    """Time since an RFC 3339 time: "42s", "5m", "3h", "12d"; "" when there is none."""
-    if not since:
-        return ""
-    seconds = max(0, int((now - datetime.fromisoformat(since)).total_seconds()))
-    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
 
 
 def _print(console: Console, document: Mapping[str, Any]) -> None:

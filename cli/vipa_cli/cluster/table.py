@@ -1,0 +1,89 @@
+"""Tables and colours for terminals: plain text in a pipe, fewer columns on a narrow terminal, none cut off."""
+
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+STYLES: Final = {"good": "32", "bad": "31", "warn": "33", "bold": "1", "dim": "2"}
+"""SGR parameters (ECMA-48)."""
+# Two spaces tell columns apart.
+_GAP: Final = 2
+PIPE_WIDTH: Final = 200
+"""A pipe has no width; names are at most 63 characters each and mostly short."""
+_NARROWEST: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``keep``: the lower, the sooner it is left out where there is no room; 0 is never left out."""
+
+    title: str
+    keep: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """``style`` is a key of :data:`STYLES`, "" for none."""
+
+    text: str
+    style: str = ""
+
+
+class Paper:
+    """Where things are written: knows width and colours of ``stream``."""
+
+    def __init__(self, stream: TextIO | None = None, width: int | None = None, colours: bool | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stdout
+        terminal = self._stream.isatty()
+        self.width = width or (max(_NARROWEST, shutil.get_terminal_size().columns) if terminal else PIPE_WIDTH)
+        plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"  # no-color.org
+        self._colours = colours if colours is not None else terminal and not plain
+
+    def line(self, text: str = "", style: str = "", indent: int = 0, hang: int = 0) -> None:
+        """One paragraph, wrapped to the width; ``hang``: how much further in the lines after the first are."""
+        if len(text) + indent <= self.width:
+            lines = [" " * indent + text]
+        else:
+            lines = textwrap.wrap(
+                text,
+                self.width,
+                initial_indent=" " * indent,
+                subsequent_indent=" " * (indent + hang),
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        self._stream.write("".join(f"{self._paint(line, style)}\n" for line in lines))
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], indent: int = 0) -> None:
+        """``rows`` have a cell for each column. Columns without any content are left out; then those that are easiest
+        to do without; when even so it is too wide, each row becomes a paragraph."""
+        shown = [i for i in range(len(columns)) if not rows or any(row[i].text for row in rows)]
+        widths = [max(len(c.title), *(len(r[i].text) for r in rows), 0) for i, c in enumerate(columns)]
+        room = self.width - indent
+        while _total(widths, shown) > room and any(columns[i].keep for i in shown):
+            shown.remove(min((i for i in shown if columns[i].keep), key=lambda i: columns[i].keep))
+        if _total(widths, shown) > room:
+            self._paragraphs(columns, rows, indent)
+            return
+        head = [Cell(column.title, "dim") for column in columns]
+        for row in (head, *rows):
+            cells = [self._paint(row[i].text, row[i].style) + " " * (widths[i] - len(row[i].text)) for i in shown]
+            self._stream.write(f"{' ' * indent}{(' ' * _GAP).join(cells).rstrip()}\n")
+
+    def _paragraphs(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], indent: int) -> None:
+        for row in rows:
+            self.line(row[0].text, row[0].style or "bold", indent)
+            for column, cell in zip(columns[1:], row[1:], strict=True):
+                if cell.text:
+                    self.line(f"{column.title.lower()}: {cell.text}", cell.style, indent + 2, 2)
+
+    def _paint(self, text: str, style: str) -> str:
+        return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if style and text and self._colours else text
+
+
+def _total(widths: Sequence[int], shown: Sequence[int]) -> int:
+    return sum(widths[i] for i in shown) + _GAP * (len(shown) - 1)
