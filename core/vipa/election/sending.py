@@ -1,7 +1,7 @@
 """Heartbeats out: how often to whom (01-election "Heartbeat"), and what they say."""
 
 from collections.abc import Iterable, Iterator
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final, TypeVar
 
 from vipa.election import handover, rates
@@ -28,6 +28,13 @@ are more they take turns."""
 FRESH_S: Final = 0.2
 """A role change is repeated in every beat for this long: ten beats at Default, so that loss of nine is survived."""
 
+NEWS_MAX: Final = 16 * ROLES_MAX
+"""Changes told at once, in as many heartbeats as they need: a rank that counts unanswered probes must hear of every
+claim. More follow with the next beats, or a thousand changes would fill the neighbours' receive buffers."""
+
+LATEST_MAX: Final = 10 * ROLES_MAX
+"""Changes that are repeated: what ten beats can carry."""
+
 PATHS_MAX: Final = 20
 """Path echoes per heartbeat: 20 × 14 bytes, four peers with five paths each."""
 
@@ -53,6 +60,9 @@ class Sender:
         self.next_at: dict[float, float] = {}
         self.digest = 0
         self._said: dict[int, tuple[RoleEntry, float]] = {}
+        """What was last said of each VIP, and since when; what changed last stands last."""
+        self._news: list[RoleEntry] = []
+        """What no heartbeat has said yet."""
         self._page = 0
         self._buckets: dict[float, list[Chunk]] = {}
         self._rated_at = NEVER
@@ -72,16 +82,19 @@ class Sender:
             self._rate()
         elif node.rate_changes:
             self._hasten()
+        news = [entry for entry in self._news if self._said.get(entry.vip, (None,))[0] == entry]
+        news, self._news = news[:NEWS_MAX], news[NEWS_MAX:]
         for interval_s, chunks in self._buckets.items():
             due_at = self.next_at.setdefault(interval_s, node.now)
             if node.now >= due_at:
                 # keep the beat's phase unless it was missed by more than an interval
                 on_time = due_at + interval_s
                 self.next_at[interval_s] = on_time if on_time > node.now else node.now + interval_s
-                self._send(interval_s, chunks)
+                self._send(interval_s, chunks, news)
             elif node.urgent:
-                self._send(interval_s, chunks)
-        node.urgent = node.rates_stale = False
+                self._send(interval_s, chunks, news)
+        node.urgent = bool(self._news)
+        node.rates_stale = False
         node.rate_changes.clear()
 
     def _rate(self) -> None:
@@ -121,8 +134,9 @@ class Sender:
             said = self._said.get(vip.id)
             if said is None or said[0] != entry:
                 self.digest ^= role_hash(entry) ^ (role_hash(said[0]) if said else 0)
-                self._said.pop(vip.id, None)  # what changed last stands last
+                self._said.pop(vip.id, None)
                 self._said[vip.id] = (entry, node.now)
+                self._news.append(entry)
                 node.urgent = True
         if node.roles_stale:
             for gone in self._said.keys() - node.by_id.keys():
@@ -138,14 +152,16 @@ class Sender:
             rank = best[0] if best else UNRANKED
         return RoleEntry(vip.id, node.wire_role(vip), max(vip.term, 0), rank, vip.digest)
 
-    def _send(self, interval_s: float, chunks: list[Chunk]) -> None:
+    def _send(self, interval_s: float, chunks: list[Chunk], news: list[RoleEntry]) -> None:
         node = self.node
-        for paths, peers in chunks:
-            node.seq += 1
-            node.sent.record(node.now, node.seq)
-            payload = encode(self._beat(interval_s, peers), node.config.accepted_keys[0], node.config.cluster_id)
-            until = min(node.permits.values(), default=float("inf"))
-            node.out += [SendBeat(p.interface, p.mine, p.theirs, p.mac, payload, until) for p in paths]
+        until = min(node.permits.values(), default=float("inf"))
+        for start in range(0, max(len(news), 1), ROLES_MAX):
+            for paths, peers in chunks:
+                node.seq += 1
+                node.sent.record(node.now, node.seq)
+                beat = self._beat(interval_s, peers, news[start : start + ROLES_MAX])
+                payload = encode(beat, node.config.accepted_keys[0], node.config.cluster_id)
+                node.out += [SendBeat(p.interface, p.mine, p.theirs, p.mac, payload, until) for p in paths]
 
     def _chunks(self, paths: list[Path]) -> Iterator[Chunk]:
         """Whole peers, at most PATHS_MAX paths at a time."""
@@ -165,7 +181,7 @@ class Sender:
         if chunk:
             yield tuple(chunk), tuple(peers)
 
-    def _beat(self, interval_s: float, paths: tuple[tuple[Peer, tuple[Path, ...]], ...]) -> Beat:
+    def _beat(self, interval_s: float, paths: tuple[tuple[Peer, tuple[Path, ...]], ...], news: list[RoleEntry]) -> Beat:
         node = self.node
         peers = [peer for peer, _ in paths]
         lefts = [until - node.now for until in node.permits.values()]
@@ -189,7 +205,7 @@ class Sender:
                 Echo(peer.incarnation, peer.digest, tuple(PathEcho(p.mine, p.theirs, p.seq) for p in on if p.seq))
                 for peer, on in paths
             ),
-            roles=tuple(self._roles(peers)),
+            roles=tuple(self._roles(peers, news)),
             relays=self._turn([*self._relays(peers)], RELAYS_MAX),
             handovers=self._turn([*self._handovers(peers)], HANDOVERS_MAX),
         )
@@ -198,13 +214,16 @@ class Sender:
         """At most ``most`` of ``entries``, another part with every heartbeat."""
         if len(entries) <= most:
             return tuple(entries)
+        if not most:
+            return ()
         start = self.node.seq * most % len(entries)
         return tuple((entries[start:] + entries[:start])[:most])
 
-    def _roles(self, peers: Iterable[Peer]) -> list[RoleEntry]:
-        """What changed lately; and pages of all while some peer's record of us differs."""
+    def _roles(self, peers: Iterable[Peer], news: list[RoleEntry]) -> list[RoleEntry]:
+        """``news``, what changed lately, and pages of all while some peer's record of us differs."""
         latest = takewhile(lambda said: self.node.now - said[1] <= FRESH_S, reversed(self._said.values()))
-        fresh = list(self._turn([entry for entry, _ in latest], ROLES_MAX))
+        repeated = [entry for entry, _ in islice(latest, LATEST_MAX) if entry not in news]
+        fresh = [*news, *self._turn(repeated, ROLES_MAX - len(news))]
         room = ROLES_MAX - len(fresh)
         if room and any(p.sees_my_digest != self.digest for p in peers):
             everything = [e for e, _ in self._said.values()]

@@ -90,7 +90,12 @@ class Net:
         return self.now - begin
 
     def _judge(self) -> None:
-        for address in {a for m in self.machines.values() for a in m.elected}:
+        once: set[str] = set()
+        twice: set[str] = set()
+        for machine in self.machines.values():
+            twice |= once & machine.elected.keys()
+            once |= machine.elected.keys()
+        for address in twice:
             who = self.answerers(address)
             if len(who) > 1:
                 self.doubles.append((self.now, who))

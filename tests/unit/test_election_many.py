@@ -1,0 +1,92 @@
+"""Many virtual IPs on a node: one step costs what changed, and news of all of them gets out in time."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import pytest
+
+from unit.fakes import machine as fake_machine
+from unit.fakes.names import KEY
+from unit.fakes.net import Net
+from vipa.election import actions as act
+from vipa.election.sending import ROLES_MAX
+from vipa.election.states import State
+from vipa.heartbeat import WireRole, decode
+from vipa.plan import PlannedVip
+from vipa.timing import PROFILES, Timing
+
+PROFILE = PROFILES[Timing.DEFAULT]
+
+
+@pytest.fixture(autouse=True)
+def _many_events_at_one_instant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fake_machine, "SPIN_STEPS", 100_000)
+
+
+def vips(net: Net, count: int, *lasts: int) -> list[PlannedVip]:
+    return [net.vip(*lasts, name=f"v{i}", address=f"10.1.2.{i + 1}") for i in range(count)]
+
+
+@contextmanager
+def counting() -> Iterator[list[int]]:
+    """Calls of functions of the election, deterministic where seconds are not."""
+    calls = [0]
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        calls[0] += event == "call" and "/vipa/election/" in frame.f_code.co_filename
+
+    sys.setprofile(note)
+    try:
+        yield calls
+    finally:
+        sys.setprofile(None)
+
+
+def calls_in_a_steady_second(count: int) -> int:
+    net = Net()
+    net.machine("a", 4, 5)
+    net.machine("b", 6, 8)
+    net.start(*vips(net, count, 4, 5, 6, 8))
+    net.run(7)  # past the announcements of rule 11
+    assert len(net.machines["a"].elected) == count
+    with counting() as calls:
+        net.run(1)
+    return calls[0]
+
+
+def test_a_quiet_second_costs_the_same_for_many_as_for_one() -> None:
+    assert calls_in_a_steady_second(100) < 1.5 * calls_in_a_steady_second(1)
+
+
+def test_news_of_all_gets_out_at_once(net: Net) -> None:
+    count = 3 * ROLES_MAX
+    a, b = net.machine("a", 4), net.machine("b", 5)
+    net.machine("c", 6)
+    net.start(*vips(net, count, 4, 5, 6))
+    net.run(3)
+    assert len(a.elected) == count
+    begin = len(net.log)
+    a.on = False
+    net.until(lambda: b.is_(State.CLAIMING, "v0"), PROFILE.permit_s)
+    told: dict[float, set[int]] = {}
+    for entry in net.log[begin:]:
+        if entry.node == "b" and isinstance(entry.action, act.SendBeat):
+            beat = decode(entry.action.payload, (KEY,), b.elector.node.config.cluster_id)
+            told.setdefault(entry.at, set()).update(r.vip for r in beat.roles if r.role is WireRole.CLAIMING)
+    assert len(next(vips for vips in told.values() if vips)) == count
+
+
+def test_a_second_spare_claims_nothing_of_what_the_first_takes_over(net: Net) -> None:
+    count = 50
+    a, b, c = net.machine("a", 4), net.machine("b", 5), net.machine("c", 6)
+    net.start(*vips(net, count, 4, 5, 6))
+    net.run(3)
+    begin = len(net.log)
+    a.on = False
+    net.run(PROFILE.permit_s)
+    assert len(b.elected) == count
+    assert not net.doubles
+    assert not [e for e in net.log[begin:] if e.node == "c" and isinstance(e.action, act.BeginClaim)]
+    assert all(c.vip(f"v{i}").state is State.SPARE for i in range(count))
