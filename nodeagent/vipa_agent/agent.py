@@ -28,6 +28,7 @@ from vipa_agent.nics import Nics
 from vipa_agent.nodestatus import NodeStatus
 from vipa_agent.scrape import ScrapeServer
 from vipa_agent.settings import Settings
+from vipa_agent.shown import Shown
 from vipa_agent.sources.source import Source
 from vipa_agent.state import StateFile
 from vipa_agent.status import StatusError, StatusServer
@@ -45,9 +46,6 @@ the 5 ms promised for the client's gap. One read costs about 7 µs per interface
 
 AUDIT_S: Final = 0.5
 """How often tables and addresses are compared with what should be there: removal is repaired within 1 s."""
-
-PICTURE_S: Final = 0.1
-"""Metrics' picture is this old at most after a change; with 2,000 VIPs drawing it takes milliseconds."""
 
 CALM_S: Final = 1.0
 """How long an agent that is to yield waits for moves under way: a planned move takes two beats and two commits."""
@@ -90,14 +88,14 @@ class Agent:
             )
         )
         self.node_status = NodeStatus(self.elector, self.boot_id)
+        self.shown = Shown(self.elector, metrics, source.changed)
         self._done = asyncio.Event()
         self._retire = asyncio.Event()
-        self._picture_due = False
         self._terms: dict[str, int] = {}
         self._own: tuple[tuple[str, str], ...] = ()
-        self._counted: dict[str, int] = {}
         self._first = first
         self._begun = False
+        self._scrape: ScrapeServer | None = None
         if first is not None:
             with NetlinkSocket(NETLINK_ROUTE) as route_socket:  # before the kernel layer's tables: refuse traceless
                 need_key(settings, first, Links(route_socket).snapshot(frozenset()))
@@ -106,7 +104,7 @@ class Agent:
         self.mux = Mux(settings.port, self._opened, self._closing)
         self.nics = Nics(self.kernel, self._interfaces_changed)
         self.executor = Executor(
-            self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self._changed
+            self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self.shown.changed
         )
         self.turns = Turns(self.elector, self.executor, self.kernel, self.metrics, renewed)
 
@@ -118,7 +116,8 @@ class Agent:
         sink = open_sink(self.settings.port)
         link_events = LinkEvents()
         server = StatusServer(self.settings.state_dir, lambda: picture.status(self.elector, self.boot_id))
-        scrape = ScrapeServer(*self.settings.metrics, self.metrics.registry) if self.settings.metrics else None
+        if self.settings.metrics:
+            self._scrape = ScrapeServer(*self.settings.metrics, self.metrics.registry)
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, lambda: self.turns.wake(StopAsked()))
         try:
@@ -132,9 +131,29 @@ class Agent:
             self._begin(self._first)
         self.loop.add_reader(link_events.fileno(), self._links, link_events)
         await self.tenure.offer(self._retire.set)
+        log.info("started", node=self.settings.node, source=self.settings.source)
+        try:
+            await self._serve()
+        finally:
+            self.turns.stop()
+            self.loop.remove_reader(link_events.fileno())
+            self.mux.close()
+            if self._done.is_set():
+                self.kernel.clean_up()
+            self.kernel.close()
+            await self.tenure.release()
+            await server.stop()
+            self._no_scrapes()
+            self.state.close()
+            sink.close()
+            link_events.close()
+            log.info("stopped", node=self.settings.node)
+        return Ending.STOPPED if self._done.is_set() else Ending.RETIRED
+
+    async def _serve(self) -> None:
+        """Until the election has stopped, or a successor may come in."""
         work = (self._poll(), self._audit(), self.source.run(self._take, self._document))
         tasks = [asyncio.create_task(coroutine) for coroutine in work]
-        log.info("started", node=self.settings.node, source=self.settings.source)
         ends = [asyncio.create_task(event.wait()) for event in (self._done, self._retire)]
         try:
             finished, _ = await asyncio.wait([*ends, *tasks], return_when=asyncio.FIRST_COMPLETED)
@@ -143,34 +162,17 @@ class Agent:
             if self._done.is_set():
                 await self.source.last_word()
             else:
-                await self._settle(tasks[-1], scrape)
-                scrape = None
+                await self._settle(tasks[-1])
         finally:
-            self.turns.stop()
             for task in (*ends, *tasks):
                 task.cancel()
-            self.loop.remove_reader(link_events.fileno())
-            self.mux.close()
-            if self._done.is_set():
-                self.kernel.clean_up()
-            self.kernel.close()
-            await self.tenure.release()
-            await server.stop()
-            if scrape is not None:
-                scrape.close()
-            self.state.close()
-            sink.close()
-            link_events.close()
-            log.info("stopped", node=self.settings.node)
-        return Ending.STOPPED if self._done.is_set() else Ending.RETIRED
 
-    async def _settle(self, following: asyncio.Task[None], scrape: ScrapeServer | None) -> None:
+    async def _settle(self, following: asyncio.Task[None]) -> None:
         """Before a successor is let in: everything slow, while this agent still serves; then the permits once more, so
         that the successor finds them with all their life ahead."""
         log.info("a successor takes over", node=self.settings.node)
         following.cancel()
-        if scrape is not None:
-            await asyncio.to_thread(scrape.close)
+        await asyncio.to_thread(self._no_scrapes)
         calm_at = self.loop.time() + CALM_S
         while any(v.state in _UNDER_WAY for v in self.elector.node.vips.values()) and self.loop.time() < calm_at:
             await asyncio.sleep(POLL_S)
@@ -179,6 +181,11 @@ class Agent:
         if not self._done.is_set():
             self.turns.stop()
             self.kernel.held()
+
+    def _no_scrapes(self) -> None:
+        scrape, self._scrape = self._scrape, None
+        if scrape is not None:
+            scrape.close()
 
     def _begin(self, planned: Plan) -> None:
         """The first plan: then interfaces, then what the kernel still serves from before a restart (rule 8)."""
@@ -205,7 +212,7 @@ class Agent:
             self._begin(planned)
         elif planned != self.elector.node.plan:
             self.turns.wake(PlanChanged(planned))
-        self._changed()
+        self.shown.changed()
         return True
 
     def _lapsed(self, interface: str) -> None:
@@ -227,7 +234,7 @@ class Agent:
         self._open_sockets()
 
     def _interfaces_changed(self, interfaces: tuple[LocalInterface, ...]) -> None:
-        self._changed()
+        self.shown.changed()
         if self._begun:
             self.executor.step(InterfacesChanged(interfaces))
             self._open_sockets()
@@ -266,7 +273,7 @@ class Agent:
                 self._resync()
             except KernelError as error:  # removed again at this very moment: the next round sees how it ended
                 log.warning("not put back yet", error=str(error))
-            self._changed()
+            self.shown.changed()
             self._remember()
 
     def _mend(self) -> None:
@@ -281,22 +288,6 @@ class Agent:
 
     def _document(self) -> VirtualIPNodeStatus:
         return self.node_status.document(self.nics.interfaces)
-
-    def _changed(self) -> None:
-        """Something people see changed: drawn soon, but never on the path of a failover."""
-        if not self._picture_due:
-            self._picture_due = True
-            self.loop.call_later(PICTURE_S, self._show)
-
-    def _show(self) -> None:
-        self._picture_due = False
-        self.metrics.show(picture.picture(self.elector))
-        for result, count in self.elector.receiver.results.items():
-            before = self._counted.get(result, 0)
-            if count > before:
-                self.metrics.heartbeats("received", result, count - before)
-                self._counted[result] = count
-        self.source.changed()
 
     def _remember(self) -> None:
         terms = {f"{v.id:016x}": max(v.term, v.term_seen) for v in self.elector.node.vips.values()}

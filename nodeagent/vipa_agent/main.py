@@ -1,4 +1,4 @@
-"""Entry point of ``vipa-agent``: run, ``status``, ``cleanup``."""
+"""Entry point of ``vipa-agent``: run, ``status``, ``ready``, ``cleanup``."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from vipa.errors import VipaError
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.logs import LogWriter, configure
 from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
-from vipa_agent.status import StatusError, read_status
+from vipa_agent.status import StatusError, pid_namespace, read_status
 
 if TYPE_CHECKING:
     from vipa_agent.metrics import Metrics
@@ -32,6 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     match list(arguments):
         case ["status", *rest]:
             return _status(rest)
+        case ["ready", *rest]:
+            return _ready(rest)
         case ["cleanup", *rest]:
             return _cleanup(rest)
     try:
@@ -104,6 +106,24 @@ def _status(arguments: Sequence[str]) -> int:
     for refusal in document["refusals"]:
         sys.stdout.write(f"{refusal['kind']} {refusal['name']} refused: {refusal['reason']}: {refusal['message']}\n")
     return EXIT_GOOD
+
+
+def _ready(arguments: Sequence[str]) -> int:
+    top = argparse.ArgumentParser(
+        prog="vipa-agent ready",
+        description="For a readiness probe: whether the agent of this very container serves the node. "
+        "In a rolling update two share a state dir, and the other one answers 'vipa-agent status' too.",
+    )
+    top.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR", help="default: %(default)s")
+    given = top.parse_args(arguments)
+    try:
+        own = read_status(given.state_dir)["agent"]["pidNamespace"] == pid_namespace()
+    except (StatusError, KeyError) as error:
+        sys.stderr.write(f"vipa-agent: {error}\n")
+        return EXIT_CANNOT_TELL
+    if not own:
+        sys.stderr.write("vipa-agent: another agent serves this node\n")
+    return EXIT_GOOD if own else EXIT_BAD
 
 
 def _cleanup(arguments: Sequence[str]) -> int:

@@ -1,6 +1,5 @@
 """What people and metrics see of the agent: the status document of 03-interfaces and the metrics' picture."""
 
-import os
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -15,6 +14,7 @@ from vipa.planner import groups
 from vipa.reasons import Reason
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.metrics import Picture
+from vipa_agent.status import pid_namespace
 
 _ROLES: Final = {
     State.IDLE: "Idle",
@@ -49,12 +49,6 @@ def status(elector: Elector, boot_id: str) -> dict[str, Any]:
         "peers": [_peer(node, peer, now) for peer in node.peers.values()],
         "heartbeats": dict(elector.receiver.results),
     }
-
-
-def pid_namespace() -> int:
-    """Which processes this one can see: two containers of one node differ in it, so a probe can tell whether the agent
-    that answers is its own."""
-    return os.stat("/proc/self/ns/pid").st_ino
 
 
 def role(node: Node, vip: VipState) -> str:

@@ -43,7 +43,8 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="vipa-agent",
         description="Binds virtual IPs, answers ARP for them on one adapter, and takes over when another fails.",
-        epilog="Also: 'vipa-agent status' shows a running agent, 'vipa-agent cleanup' removes all of vipa from a node.",
+        epilog="Also: 'vipa-agent status' shows a running agent, 'vipa-agent ready' tells whether it is this "
+        "container's, 'vipa-agent cleanup' removes all of vipa from a node.",
     )
     top.add_argument("--node", required=True, metavar="NAME", help="this node's name, unique in the cluster")
     source = top.add_argument_group("where plans come from: one of these")

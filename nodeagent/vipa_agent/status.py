@@ -108,6 +108,12 @@ def read_status(state_dir: Path, timeout_s: float = 3.0) -> dict[str, Any]:
     return document
 
 
+def pid_namespace() -> int:
+    """Which processes this one can see: two containers of one node differ in it, so a probe can tell whether the agent
+    that answers is its own."""
+    return os.stat("/proc/self/ns/pid").st_ino
+
+
 def listen_at(path: Path) -> tuple[socket.socket, int]:
     """A socket bound to ``path``, in the place of whatever was there, for this user alone; and its file's inode.
     A missing folder is made. Raises OSError."""

@@ -1,5 +1,6 @@
 """Two agents of one node side by side, as in a rolling update: the new one adopts from the old without a gap."""
 
+import sys
 import time
 
 from vipa.timing import PROFILES, Timing
@@ -7,6 +8,14 @@ from vipa_lab.cluster import WAIT_S, Cluster
 from vipa_lab.lab import Lab
 
 CALM = PROFILES[Timing.CALM]
+
+
+def readiness(cluster: Cluster, seen_from: str) -> int | None:
+    """What a probe in a container on ``seen_from`` says of the agent whose state dir is w1's."""
+    state = ["--state-dir", str(cluster.node("w1").state_dir)]
+    return (
+        cluster.node(seen_from).start([sys.executable, "-m", "vipa_agent.main", "ready", *state], "ready").wait(WAIT_S)
+    )
 
 
 def test_a_new_agent_takes_over_on_its_node_and_nothing_moves(lab: Lab) -> None:
@@ -23,6 +32,8 @@ def test_a_new_agent_takes_over_on_its_node_and_nothing_moves(lab: Lab) -> None:
             assert old.alive, f"a pod's container that exits is started again: {old.last_words()}"
             assert "reason=Adopted" in cluster.agents["w1"].output()
             assert old.terminate() == 0
+        assert readiness(cluster, "w1") == 0
+        assert readiness(cluster, "w2") == 1, "an agent of other processes answers there"
         cluster.hold("w1/eth1", CALM.permit_s + CALM.silence_s)
         assert (cluster.erp("w1")["term"], len(cluster.moves("w2"))) == (term, moves)
         cluster.check_lossless(probe.stop())

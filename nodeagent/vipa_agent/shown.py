@@ -1,0 +1,40 @@
+"""What people see of the agent follows what happens: soon, together, and never on the path of a failover."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from vipa.election.elector import Elector
+from vipa_agent import picture
+from vipa_agent.metrics import Metrics
+
+PICTURE_S: Final = 0.1
+"""Metrics' picture is this old at most after a change; with 2,000 VIPs drawing it takes milliseconds."""
+
+
+class Shown:
+    """``told`` is called after each drawing: there may be something new to report."""
+
+    def __init__(self, elector: Elector, metrics: Metrics, told: Callable[[], None]) -> None:
+        self._elector = elector
+        self._metrics = metrics
+        self._told = told
+        self._loop = asyncio.get_running_loop()
+        self._due = False
+        self._counted: dict[str, int] = {}
+
+    def changed(self) -> None:
+        """Something people see changed."""
+        if not self._due:
+            self._due = True
+            self._loop.call_later(PICTURE_S, self._show)
+
+    def _show(self) -> None:
+        self._due = False
+        self._metrics.show(picture.picture(self._elector))
+        for result, count in self._elector.receiver.results.items():
+            before = self._counted.get(result, 0)
+            if count > before:
+                self._metrics.heartbeats("received", result, count - before)
+                self._counted[result] = count
+        self._told()
