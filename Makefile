@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-report clean
+.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-report clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
@@ -53,6 +53,12 @@ crds: setup ## write crds/*.yaml anew from the types in core
 
 install-yaml: crds ## write install.yaml anew from charts/vipa; needs Helm, see make api
 	@$(BIN)/python tools/install_yaml
+
+zipapp: setup ## build/kubectl-vipa: the cluster commands in one file, for any Python from 3.11 on
+	@$(BIN)/python tools/zipapp
+
+krew: setup ## build/krew/: that file packed for kubectl's plugin manager; URL=https://… where it is going to be
+	@$(BIN)/python tools/krew $(URL)
 
 lock: setup ## write requirements.lock anew from pyproject.toml, and requirements-image.lock from that
 	@tools/lock

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from vipa_cli.cluster.errors import UsageError
-from vipa_cli.cluster.kubeconfig import default_files, in_pod
 
 STATE_DIR: Final = Path("/run/vipa")
 """What the agent uses when it is not told otherwise (vipa_agent.settings; importing it would cost 50 ms of --help)."""
@@ -18,6 +17,8 @@ def asks_cluster(arguments: Namespace, *, plugin: bool, environment: Mapping[str
     """The first that applies: --agent or --state-dir: the agent. --kubeconfig, --context, or run as kubectl-vipa: the
     cluster. $KUBECONFIG or ~/.kube/config is there: the cluster. An agent's socket is there: the agent. In a Pod: the
     cluster. Otherwise the agent, which then says that there is none. Raises UsageError for two at once."""
+    from vipa_cli.cluster.kubeconfig import default_files, in_pod
+
     agent = arguments.agent or arguments.state_dir is not None
     named = arguments.kubeconfig is not None or bool(arguments.context)
     if agent and named:

@@ -59,7 +59,7 @@ def _parts(client: Client, namespace: str, seen: Survey, now: datetime, errors: 
     versions = {"time": now.isoformat(), "program": __version__, "server": seen.version, "namespace": namespace}
     yield "versions.json", _text(versions)
     yield "check.json", _text([asdict(each) for each in judge(seen, namespace)])
-    yield "status.json", _text([asdict(view(vip)) for vip in seen.vips or ()])
+    yield "status.json", _text([view(vip)._asdict() for vip in seen.vips or ()])
     for name, path in _paths(namespace).items():
         if (found := _get(client, path, errors)) is not None:
             yield f"objects/{name}.json", _text(scrub(_without_images(found)))

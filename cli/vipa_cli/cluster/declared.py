@@ -1,13 +1,12 @@
 """What the cluster declares about an address, for who compares it with the wire (``observe``)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vipa_cli.cluster.client import Client
 from vipa_cli.cluster.objects import addresses, name_of, one_vip, status_of
 
 
-@dataclass(frozen=True, slots=True)
-class FromCluster:
+class FromCluster(NamedTuple):
     """``candidates``: own addresses of the candidates' interfaces; ``elected``: the holder's, "" without one."""
 
     source: str

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
 
@@ -50,12 +49,12 @@ def gather(client: Client, vip: Json, seen: View, heart: Pulse) -> Json:
     unasked = {name_of(node): why for node in nodes or () if (why := excluded(node))}
     known = nodes is not None and agents is not None
     return {
-        **asdict(seen),
-        "operator": asdict(heart),
+        **seen._asdict(),
+        "operator": heart._asdict(),
         "holder": status_of(vip).get("holder"),
         "candidates": [_candidate(vip, c, unasked) for c in status_of(vip).get("succession") or ()],
         "noCandidates": strangers(vip, nodes or (), agents or (), pil) if known else None,
-        "next": [asdict(each) for each in foresee(vip)],
+        "next": [each._asdict() for each in foresee(vip)],
         "failback": failback(vip),
         "nextHops": list(status_of(vip).get("nextHops") or ()),
     }

@@ -1,15 +1,14 @@
 """What happens next: who takes over when the holder fails, and how soon. Pure; figures by the published formulas."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vipa.timing import PROFILES, Profile, Timing, node_death_s
 from vipa_cli.cluster.kubeconfig import Json
 from vipa_cli.cluster.objects import endpoint_text, spec_of, status_of
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(NamedTuple):
     """``fault``: what happens; ``takes_over``: node/interface, "" for nobody; ``how``: for people."""
 
     fault: str

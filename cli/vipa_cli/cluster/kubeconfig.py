@@ -5,9 +5,8 @@ import binascii
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from vipa_cli.cluster.errors import ClusterError
 
@@ -17,8 +16,7 @@ SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 Json = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(NamedTuple):
     """``source`` says for people where this comes from. ``ca``, ``certificate`` and ``key`` are PEM text, "" without;
     without ``ca`` the system's CAs count. ``user`` and ``cluster`` are what kubeconfig says of them; ``folder`` is
     where the user's relative file names start."""

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,8 +30,7 @@ def log_in(access: Access) -> tuple[Access, dict[str, str]]:
         status = _run(user["exec"], access)
         if status.get("token"):
             headers["Authorization"] = f"Bearer {status['token']}"
-        access = replace(
-            access,
+        access = access._replace(
             certificate=status.get("clientCertificateData") or "",
             key=status.get("clientKeyData") or "",
         )

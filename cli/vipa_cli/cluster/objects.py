@@ -1,8 +1,6 @@
 """vipa's objects at the API server, as JSON; and finding the one somebody means."""
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
-from ipaddress import ip_address
 from typing import Final
 
 from vipa_cli.cluster.client import Client, escaped
@@ -110,6 +108,8 @@ def if_allowed(client: Client, path: str) -> list[Json] | None:
 def _near(wanted: str, known: Sequence[str], kind: str) -> str:
     if not known:
         return f": there is no {kind} at all yet"
+    from difflib import get_close_matches  # only a mistake pays for it
+
     near = get_close_matches(wanted, known, n=3, cutoff=0.5)
     if near:
         return f"; meant {' or '.join(near)}?"
@@ -118,8 +118,5 @@ def _near(wanted: str, known: Sequence[str], kind: str) -> str:
 
 
 def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
+    # Names of objects are RFC 1123 labels: no dots, no colons.
+    return "." in text or ":" in text

@@ -1,7 +1,7 @@
 """Is the operator alive? Its lease says so. When it is not, addresses stay served, but what the API says grows old."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from vipa_cli.cluster.client import Client, escaped
 from vipa_cli.cluster.errors import ForbiddenError, NotFoundError
@@ -9,8 +9,7 @@ from vipa_cli.cluster.kubeconfig import Json
 from vipa_cli.cluster.objects import LEASE, spec_of
 
 
-@dataclass(frozen=True, slots=True)
-class Pulse:
+class Pulse(NamedTuple):
     """``alive`` None: not allowed to look. ``says``: for people."""
 
     alive: bool | None

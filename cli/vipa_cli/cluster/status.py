@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
 
@@ -31,7 +30,7 @@ def status_command(client: Client, names: Sequence[str], namespace: str, output:
     views = [view(vip) for vip in some_vips(client, names)]
     heart = pulse(client, namespace)
     if output == "json":
-        document = {"operator": asdict(heart), "virtualIPs": [asdict(each) for each in views]}
+        document = {"operator": heart._asdict(), "virtualIPs": [each._asdict() for each in views]}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
     else:
         show(views, heart, Paper(), datetime.now(UTC))

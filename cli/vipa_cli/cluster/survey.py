@@ -1,8 +1,7 @@
 """What is looked at of a whole cluster, fetched once: for ``check`` and ``support-bundle``."""
 
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from vipa_cli.cluster.client import Client, escaped
 from vipa_cli.cluster.errors import ForbiddenError, NotFoundError, NoTypesError
@@ -18,8 +17,7 @@ _SECOND_LOOK_S: Final = 2.0
 """A plan that was just written is taken by its agents within a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(NamedTuple):
     """Lists are None where this user may not look. ``types``: plurals the server knows of vipa's group. ``key``:
     whether the heartbeat key is there, None when that is not known. ``stale``: what stayed old for two looks."""
 

@@ -1,12 +1,9 @@
 """Tables and colours for terminals: plain text in a pipe, fewer columns on a narrow terminal, none cut off."""
 
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
 STYLES: Final = {"good": "32", "bad": "31", "warn": "33", "bold": "1", "dim": "2"}
 """SGR parameters (ECMA-48)."""
@@ -15,18 +12,17 @@ _GAP: Final = 2
 PIPE_WIDTH: Final = 200
 """A pipe has no width; names are at most 63 characters each and mostly short."""
 _NARROWEST: Final = 20
+_USUAL: Final = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """``keep``: the lower, the sooner it is left out where there is no room; 0 is never left out."""
 
     title: str
     keep: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """``style`` is a key of :data:`STYLES`, "" for none."""
 
     text: str
@@ -39,7 +35,7 @@ class Paper:
     def __init__(self, stream: TextIO | None = None, width: int | None = None, colours: bool | None = None) -> None:
         self._stream = stream if stream is not None else sys.stdout
         terminal = self._stream.isatty()
-        self.width = width or (max(_NARROWEST, shutil.get_terminal_size().columns) if terminal else PIPE_WIDTH)
+        self.width = width or (max(_NARROWEST, _columns(self._stream)) if terminal else PIPE_WIDTH)
         plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"  # no-color.org
         self._colours = colours if colours is not None else terminal and not plain
 
@@ -48,6 +44,8 @@ class Paper:
         if len(text) + indent <= self.width:
             lines = [" " * indent + text]
         else:
+            import textwrap
+
             lines = textwrap.wrap(
                 text,
                 self.width,
@@ -83,6 +81,15 @@ class Paper:
 
     def _paint(self, text: str, style: str) -> str:
         return f"\x1b[{STYLES[style]}m{text}\x1b[0m" if style and text and self._colours else text
+
+
+def _columns(stream: TextIO) -> int:
+    # $COLUMNS counts more than the terminal, as for other programs.
+    said = os.environ.get("COLUMNS", "")
+    try:
+        return int(said) if said.isascii() and said.isdigit() else os.get_terminal_size(stream.fileno()).columns
+    except OSError:
+        return _USUAL
 
 
 def _total(widths: Sequence[int], shown: Sequence[int]) -> int:

@@ -2,9 +2,8 @@
 
 import json
 import sys
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote
 
 from vipa_cli import exits
@@ -19,8 +18,7 @@ from vipa_cli.cluster.words import words_for
 COLUMNS: Final = (Column("TIME"), Column("AGO", 2), Column("WHAT"), Column("REASON"), Column("GAP", 3))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """``kind``: Move, Normal or Warning. ``times``: how often an event was told. ``gap``: an estimate, "87ms"."""
 
     time: str
@@ -41,7 +39,7 @@ def timeline_command(client: Client, wanted: str, output: str) -> int:
         events = None
     entries = merge(vip, events or [])
     if output == "json":
-        document = {"name": name_of(vip), "entries": [asdict(each) for each in entries], "events": events is not None}
+        document = {"name": name_of(vip), "entries": [each._asdict() for each in entries], "events": events is not None}
         sys.stdout.write(json.dumps(document, indent=1) + "\n")
         return exits.GOOD
     paper = Paper()

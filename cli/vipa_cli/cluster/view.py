@@ -1,13 +1,12 @@
 """One virtual IP as ``status`` shows it: judged from the object alone."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from vipa_cli.cluster.kubeconfig import Json
 from vipa_cli.cluster.objects import addresses, condition, name_of, status_of
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """``wrong``: what is not good, for people; empty when all is. ``redundant``: a spare could take over."""
 
     name: str
