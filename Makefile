@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-report clean
+.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-operator bench-report clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
@@ -74,6 +74,9 @@ bench-report: setup ## docs/benchmarks.md again from the runs at hand
 
 bench-agent: setup ## what one agent costs, and whether its loop holds the beat on busy cores; ARGS=--vips 200
 	@$(BIN)/python bench/agent.py $(ARGS)
+
+bench-operator: setup ## a large cluster on a real API server: steady, one change, idle, memory; ARGS='--nodes 100 --vips 1000'
+	@$(BIN)/python bench/operator_scale.py $(ARGS)
 
 clean: ## remove .venv, build/ and caches
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

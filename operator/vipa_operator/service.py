@@ -46,7 +46,14 @@ class Service:
         self._wake = asyncio.Event()
         self._api = Api(self._login)
         self._leader = Leader(self._api, chosen.namespace, chosen.name, self._led)
-        self._writer = Writer(self._api, self._store, Events(self._api, chosen.name), self._leader.leads, self._changed)
+        self._writer = Writer(
+            self._api,
+            self._store,
+            Events(self._api, chosen.name),
+            self._leader.leads,
+            self._changed,
+            self._metrics.writes.inc,
+        )
         self._reconciler = Reconciler()
         self._synced: set[Kind] = set()
         self._relisted: set[Kind] = set()

@@ -40,16 +40,24 @@ class Slot(NamedTuple):
 
 
 class Writer:
-    """``changed`` is called when the store learned something, or an object is to be looked at again."""
+    """``changed`` is called when the store learned something, or an object is to be looked at again; ``wrote`` after
+    each write that the API server took."""
 
     def __init__(
-        self, api: Api, store: Store, events: Events, leads: Callable[[], bool], changed: Callable[[], None]
+        self,
+        api: Api,
+        store: Store,
+        events: Events,
+        leads: Callable[[], bool],
+        changed: Callable[[], None],
+        wrote: Callable[[], None],
     ) -> None:
         self._api = api
         self._store = store
         self._events = events
         self._leads = leads
         self._changed = changed
+        self._wrote = wrote
         self._waiting: tuple[dict[Slot, Write], ...] = ({}, {}, {}, {})
         self._flying: dict[Slot, Write] = {}
         self._failures: dict[Key, int] = {}
@@ -127,6 +135,7 @@ class Writer:
         try:
             if self._leads():
                 await self._send(write)
+                self._wrote()
         except (ApiError, UnreachableError) as error:
             self._settle(slot)
             await self._failed(slot, error)

@@ -45,7 +45,12 @@ changes = st.one_of(
     st.tuples(st.just("no node"), node),
     st.tuples(
         st.just("agent"),
-        st.tuples(node, st.dictionaries(interface, host, max_size=2), st.booleans(), st.lists(st.tuples(node, path))),
+        st.tuples(
+            node,
+            st.none() | st.dictionaries(interface, host, max_size=2),
+            st.booleans(),
+            st.lists(st.tuples(node, path)),
+        ),
     ),
     st.tuples(st.just("no agent"), node),
     st.tuples(st.just("holds"), st.tuples(node, vip, interface, st.integers(0, 5))),
@@ -73,6 +78,7 @@ def apply(cluster: FakeCluster, change: Change) -> None:
             cluster.delete(Kind.NODE, name)
         case ("agent", (name, addresses, healthy, heard)):
             if Key(Kind.AGENT, name) in cluster.objects:
+                addresses = {"eth1": f"10.1.1.{name[1:]}"} if addresses is None else addresses
                 interfaces = [
                     {"name": i, "addresses": [f"{a}/24"], "healthy": healthy, "reason": "LinkDown"}
                     for i, a in addresses.items()

@@ -329,3 +329,12 @@ def test_an_unread_list_and_a_pool_say_so_by_event() -> None:
         ("PreferredInterfaceList", "Invalid"),
         ("VirtualIPPool", "NotSupportedYet"),
     ]
+
+
+def test_a_node_that_falls_silent_shows_wherever_it_is_a_candidate(three: FakeCluster) -> None:
+    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=[{"node": "w3", "paths": [DOWN]}])
+    three.sync()
+    assert [c["reason"] for c in three.status("erp")["succession"]] == ["TopOfList", "LowerInList", "NotHeard"]
+    three.node("w2", status={"conditions": [{"type": "Ready", "status": "Unknown"}]})  # its word no longer counts
+    three.sync()
+    assert [c["reason"] for c in three.status("erp")["succession"]] == ["TopOfList", "LowerInList", "LowerInList"]
