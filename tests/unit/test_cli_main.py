@@ -1,14 +1,33 @@
 """The program as a whole: its help is fast, its usage errors are 2."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from vipa_cli.whom import asks_cluster
+
 VIPA = Path(sys.executable).parent / "vipa"
 # Each costs 50 ms or more, or brings sockets and threads; none is needed to show help.
-HEAVY = ("rich.live", "scapy", "pyroute2", "yaml", "asyncio", "vipa_lab", "vipa_agent", "vipa_sim", "prometheus_client")
+HEAVY = (
+    "rich",
+    "msgspec",
+    "ssl",
+    "dataclasses",
+    "scapy",
+    "pyroute2",
+    "yaml",
+    "asyncio",
+    "vipa_lab",
+    "vipa_agent",
+    "vipa_sim",
+    "prometheus_client",
+)
+LOCAL = ["demo", "lab", "plan", "observe", "sim"]
+CLUSTER = ["status", "explain", "timeline", "move", "drain", "nexthops", "check", "support-bundle"]
+COMMANDS = [*LOCAL, *CLUSTER]
 
 
 def vipa(*words: str) -> subprocess.CompletedProcess[str]:
@@ -21,18 +40,23 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["demo", "lab", "plan", "status", "observe", "check", "sim"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str) -> None:
     done = vipa(command, "--help")
     assert done.returncode == 0
-    assert done.stdout.startswith("Usage: vipa")
+    assert done.stdout.startswith(f"usage: vipa {command}")
     assert command in vipa("--help").stdout
+
+
+def test_without_a_word_it_says_which_there_are() -> None:
+    done = vipa()
+    assert (done.returncode, "explain" in done.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("fly",), "No such command"),
+        (("fly",), "invalid choice: 'fly'"),
         (("demo", "--figure", "1"), "not supported yet"),
         (("demo", "--figure", "4"), "no figure 4"),
         (("demo", "--timeline", "no/such/folder/x.svg"), "no folder no/such/folder"),
@@ -40,11 +64,42 @@ def test_every_command_explains_itself(command: str) -> None:
         (("lab", "up", "--failback", "soon"), "units"),
         (("plan",), "no file given"),
         (("status", "-o", "xml"), "xml"),
+        (("status", "--agent", "--context", "lab"), "give one"),
+        (("observe", "10.1.1.7", "--seconds", "0"), "0.1 to 3600"),
+        (("explain",), "VIP"),
+        (("move", "erp"), "--to"),
+        (("drain", "w1", "--undo", "--wait"), "not allowed with"),
+        (("nexthops", "erp", "--format", "ipvsadm", "--port", "70000"), "1 to 65535"),
     ],
 )
 def test_wrong_usage_is_2_and_said(words: tuple[str, ...], says: str) -> None:
     done = vipa(*words)
     assert (done.returncode, says in done.stderr) == (2, True), done.stderr
+
+
+def words(*given: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    for flag in ("--kubeconfig", "--context", "--state-dir"):
+        parser.add_argument(flag)
+    parser.add_argument("--agent", action="store_true")
+    return parser.parse_args(given)
+
+
+def test_whom_status_asks(tmp_path: Path) -> None:
+    """The order of vipa_cli.whom, top down."""
+    kubeconfig = tmp_path / ".kube" / "config"
+    kubeconfig.parent.mkdir()
+    kubeconfig.touch()
+    here, nothing = {"HOME": str(tmp_path)}, {"HOME": str(tmp_path / "nowhere")}
+    assert not asks_cluster(words("--agent"), plugin=True, environment=here)
+    assert not asks_cluster(words("--state-dir", "x"), plugin=True, environment=here)
+    assert asks_cluster(words("--kubeconfig", "x"), plugin=False, environment=nothing)
+    assert asks_cluster(words("--context", "x"), plugin=False, environment=nothing)
+    assert asks_cluster(words(), plugin=True, environment=nothing)
+    assert asks_cluster(words(), plugin=False, environment=here)
+    assert asks_cluster(words(), plugin=False, environment=nothing | {"KUBECONFIG": str(kubeconfig)})
+    assert not asks_cluster(words(), plugin=False, environment=nothing)
+    assert not asks_cluster(words(), plugin=False, environment=nothing | {"KUBECONFIG": "missing"})
 
 
 def test_sim_plays_one_seed() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from vipa_agent.status import StatusServer
 from vipa_cli import exits
-from vipa_cli.status import age, status_command, wrongs
+from vipa_cli.age import age
+from vipa_cli.status import status_command, wrongs
 
 VIP = {
     "name": "erp",

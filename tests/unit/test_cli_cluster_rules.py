@@ -1,0 +1,413 @@
+"""What the cluster commands conclude from objects, on recorded ones."""
+
+import copy
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vipa.reasons import Reason
+from vipa.timing import PROFILES, Timing, node_death_s
+from vipa_cli.check.finding import Level
+from vipa_cli.cluster import checks, foresee, judgement, move, nexthops, pulse, scrub, strangers, timeline
+from vipa_cli.cluster.errors import ClusterError, NotGoodError, UsageError
+from vipa_cli.cluster.objects import pick
+from vipa_cli.cluster.survey import Survey
+from vipa_cli.cluster.view import view
+from vipa_cli.cluster.words import words_for
+from vipa_operator.reconcile import exclusion
+
+RECORDED: dict[str, list[dict[str, Any]]] = json.loads(
+    (Path(__file__).parents[1] / "recorded" / "cluster.json").read_text()
+)
+Object = dict[str, Any]
+
+
+def vip(name: str = "erp", change: Callable[[Object], object] = lambda _: None) -> Object:
+    found = copy.deepcopy(next(v for v in RECORDED["VirtualIP"] if v["metadata"]["name"] == name))
+    change(found)
+    return found
+
+
+def fail(*places: int) -> Callable[[Object], object]:
+    """Those candidates, by place in the succession, are not healthy."""
+
+    def change(thing: Object) -> None:
+        for place in places:
+            thing["status"]["succession"][place]["healthy"] = False
+
+    return change
+
+
+# --- view
+
+
+def test_good_and_not_good() -> None:
+    good, bad = view(vip("erp")), view(vip("web"))
+    assert (good.ready, good.redundant, good.holder, good.spares, good.wrong) == (True, True, "w1/eth1", 2, [])
+    assert (bad.ready, bad.holder, bad.reason) == (False, "", "NoHealthyEndpoint")
+    assert bad.wrong == ["no candidate is healthy; status.succession says why for each [NoHealthyEndpoint]"]
+
+
+def test_served_though_refused_is_not_good() -> None:
+    def refuse(thing: Object) -> None:
+        thing["status"]["conditions"][0] |= {"status": "False", "reason": "Invalid", "message": "bad spec"}
+
+    seen = view(vip("erp", refuse))
+    assert (seen.ready, seen.reason, seen.wrong) == (True, "Invalid", ["bad spec [Invalid]"])
+
+
+def test_nobody_has_looked_at_it() -> None:
+    seen = view({"metadata": {"name": "new"}, "spec": {"addresses": ["10.1.1.9"]}})
+    assert (seen.addresses, seen.ready, seen.reason) == (["10.1.1.9"], False, "NoStatus")
+    assert "does the operator run?" in seen.wrong[0]
+
+
+def test_a_virtual_ip_by_name_by_address_and_by_mistake() -> None:
+    vips = RECORDED["VirtualIP"]
+    assert pick(vips, "web") is pick(vips, "10.1.1.8")
+    for wanted, says in (
+        ("epr", "meant erp?"),
+        ("10.1.1.77", "10.1.1.7"),
+        ("xxxxxxxx", "there are: erp, web"),
+    ):
+        with pytest.raises(UsageError) as raised:
+            pick(vips, wanted)
+        assert says in str(raised.value)
+    with pytest.raises(UsageError, match="no VirtualIP at all yet"):
+        pick([], "erp")
+
+
+# --- what happens next
+
+
+def takes_over(thing: Object) -> list[str]:
+    return [each.takes_over for each in foresee.foresee(thing)]
+
+
+def test_who_takes_over() -> None:
+    assert takes_over(vip()) == ["w1/eth2", "w2/eth1", "w2/eth1"]
+    assert takes_over(vip("erp", fail(1))) == ["w2/eth1", "w2/eth1", "w2/eth1"]
+    assert takes_over(vip("erp", fail(2))) == ["w1/eth2", "", ""]
+    assert takes_over(vip("erp", fail(1, 2))) == ["", "", ""]
+    assert takes_over(vip("web")) == []
+
+
+def test_paused_means_nobody() -> None:
+    nexts = foresee.foresee(vip("erp", lambda v: v["spec"].update(paused=True)))
+    assert [(each.takes_over, "paused" in each.how) for each in nexts] == [("", True)] * 3
+
+
+@pytest.mark.parametrize("timing", list(Timing))
+def test_times_are_those_of_the_formula(timing: Timing) -> None:
+    _, death, killed = foresee.foresee(vip("erp", lambda v: v["spec"].update(timing=timing.value)))
+    profile = PROFILES[timing]
+    assert death.how.startswith(f"within {node_death_s(profile) * 1000:.0f} ms")
+    assert f"{profile.permit_s * 1000:.0f} ms at most" in killed.how
+
+
+def test_after_an_in_node_move_it_goes_on_to_a_better_node() -> None:
+    def swap(thing: Object) -> None:
+        order = thing["status"]["succession"]
+        order[1], order[2] = order[2], order[1]
+
+    assert "hands over to w2/eth1" in foresee.foresee(vip("erp", swap))[0].how
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda v: None, "it is on the best candidate; after a failure it comes back when it has been healthy for 30s"),
+        (lambda v: v["status"]["holder"].update(node="w2", interface="eth1"), "to w1/eth1, when it has been healthy"),
+        (lambda v: v["spec"]["failback"].update(policy="Never"), "never by itself"),
+        (lambda v: v["spec"].update(paused=True), "paused"),
+        (lambda v: v["spec"]["failback"].update(policy="Immediate"), "at once"),
+        (lambda v: v["status"].update(move={"to": "w2", "phase": "Done"}), "was moved to w2 by hand"),
+    ],
+)
+def test_failback(change: Callable[[Object], object], says: str) -> None:
+    assert says in foresee.failback(vip("erp", change))
+
+
+# --- no candidates
+
+
+def test_why_nodes_are_no_candidates() -> None:
+    pil = RECORDED["PreferredInterfaceList"][0]
+    found = strangers.strangers(vip(), RECORDED["Node"], RECORDED["VirtualIPNode"], pil)
+    assert found == {
+        "drained (annotation vipa.dev/drain; undo: kubectl vipa drain NODE --undo)": ["w3"],
+        "no interface has a subnet that holds 10.1.1.7": ["w4"],
+    }
+
+
+def test_more_reasons_to_be_no_candidate() -> None:
+    nodes = [n for n in copy.deepcopy(RECORDED["Node"]) if n["metadata"]["name"] == "w3"]
+    nodes[0]["metadata"]["annotations"] = {}
+    agents, pil = RECORDED["VirtualIPNode"], RECORDED["PreferredInterfaceList"][0]
+
+    def why(thing: Object, agents: list[Object] = agents, pil: Object | None = None) -> str:
+        (reason,) = strangers.strangers(thing, nodes, agents, pil)
+        return reason
+
+    assert why(vip(), pil=pil) == "not on PreferredInterfaceList ibm-i, which has fallback None"
+    assert why(vip(), agents=[]) == strangers.NO_AGENT
+    assert "nodeSelector" in why(vip("erp", lambda v: v["spec"].update(nodeSelector={"matchLabels": {"a": "b"}})))
+    assert "spec.interfaces (bond*)" in why(vip("erp", lambda v: v["spec"].update(interfaces=["bond*"])))
+    assert why(vip()).startswith("not planned with")
+
+
+@pytest.mark.parametrize(
+    ("key", "operator", "values", "met"),
+    [
+        ("a", "In", ["1"], True),
+        ("a", "In", ["2"], False),
+        ("b", "NotIn", ["1"], True),
+        ("a", "Exists", None, True),
+        ("a", "DoesNotExist", None, False),
+        ("a", "Near", None, False),
+    ],
+)
+def test_selectors(key: str, operator: str, values: list[str] | None, met: bool) -> None:
+    selector = {"matchExpressions": [{"key": key, "operator": operator, "values": values}]}
+    assert strangers.matches(selector, {"a": "1"}) is met
+
+
+def bare(**more: object) -> Object:
+    metadata = {"name": "w1"} | {k: v for k, v in more.items() if k in ("labels", "annotations", "deletionTimestamp")}
+    return {"metadata": metadata, "spec": more.get("spec", {}), "status": more.get("status", {})}
+
+
+EXCLUSIONS = [
+    bare(annotations={exclusion.DRAIN_ANNOTATION: "true"}),
+    bare(annotations={exclusion.DRAIN_ANNOTATION: "false"}),
+    bare(labels={exclusion.EXCLUDE_LABEL: "true"}),
+    bare(labels={exclusion.EXCLUDE_LABEL: "no"}),
+    bare(labels={exclusion.LOAD_BALANCER_LABEL: ""}),
+    bare(deletionTimestamp="2026-03-01T00:00:00Z"),
+    bare(status={"conditions": [{"type": "NetworkUnavailable", "status": "True"}]}),
+    bare(status={"conditions": [{"type": "Ready", "status": "False"}]}),
+    bare(spec={"unschedulable": True, "taints": [{"key": "node.kubernetes.io/unschedulable"}]}),
+    *(bare(spec={"taints": [{"key": key}]}) for key in exclusion.TAINTS),
+]
+
+
+@pytest.mark.parametrize("node", EXCLUSIONS)
+def test_the_operator_and_this_program_agree_on_who_is_excluded(node: Object) -> None:
+    assert bool(strangers.excluded(node)) is bool(exclusion.excluded(node))
+    assert strangers.TAINTS.keys() == exclusion.TAINTS.keys()
+
+
+# --- moves
+
+
+@pytest.mark.parametrize(
+    ("thing", "to", "error", "says"),
+    [
+        (vip(), "", UsageError, "write NODE or NODE/INTERFACE"),
+        (vip(), "w2/", UsageError, "write NODE or NODE/INTERFACE"),
+        (vip(), "w9", UsageError, "w9 is no candidate for erp; candidates: w1/eth1, w1/eth2, w2/eth1"),
+        (vip(), "w2/eth7", UsageError, "w2/eth7 is no candidate"),
+        (vip("web"), "w2", NotGoodError, "w2/eth1: LinkDown, no carrier"),
+        (vip("erp", lambda v: v["spec"].update(paused=True)), "w2", NotGoodError, "remove spec.paused first"),
+    ],
+)
+def test_moves_that_are_not_asked_for(thing: Object, to: str, error: type[ClusterError], says: str) -> None:
+    with pytest.raises(error) as raised:
+        move.judge(thing, to)
+    assert says in str(raised.value)
+
+
+def test_moves_that_are() -> None:
+    for to in ("w2", "w2/eth1", "w1/eth2", "w1"):
+        move.judge(vip(), to)
+    assert move.is_at(vip(), "w1")
+    assert not move.is_at(vip(), "w1/eth2")
+
+
+# --- next hops
+
+
+def test_next_hops_in_everybodys_words() -> None:
+    thing = vip("erp", lambda v: v["status"].update(addresses=["10.1.1.7", "fd00::7"]))
+    thing["status"]["nextHops"] = ["10.1.1.4", "10.1.1.5", "fd00::4"]
+    assert nexthops.plain(thing, 0) == "10.1.1.4\n10.1.1.5\nfd00::4\n"
+    assert json.loads(nexthops.as_json(thing, 0))["nextHops"] == ["10.1.1.4", "10.1.1.5", "fd00::4"]
+    assert nexthops.iproute2(thing, 0).splitlines() == [
+        "ip -4 route replace 10.1.1.7/32 nexthop via 10.1.1.4 weight 1 nexthop via 10.1.1.5 weight 1",
+        "ip -6 route replace fd00::7/128 nexthop via fd00::4 weight 1",
+    ]
+    assert nexthops.ipvsadm(thing, 443).splitlines()[-2:] == [
+        "-A -t [fd00::7]:443 -s rr",
+        "-a -t [fd00::7]:443 -r [fd00::4]:443 -g -w 1",
+    ]
+    assert "-A -t 10.1.1.7:0 -s rr -p 300" in nexthops.ipvsadm(thing, 0)
+    assert nexthops.haproxy(thing, 80).splitlines()[0] == "    server w1-eth1 10.1.1.4:80 check"
+
+
+def test_without_next_hops_a_router_says_so() -> None:
+    assert nexthops.iproute2(vip("web"), 0) == "ip -4 route replace unreachable 10.1.1.8/32\n"
+    assert (nexthops.plain(vip("web"), 0), nexthops.haproxy(vip("web"), 0)) == ("", "")
+
+
+# --- timeline
+
+
+def test_moves_and_events_in_order_and_no_move_twice() -> None:
+    entries = timeline.merge(vip(), RECORDED["Event"])
+    assert [(each.reason, each.what, each.times) for each in entries] == [
+        ("TopOfList", "served by w1/eth1", 1),
+        ("HolderSilent", "moved from w1/eth1 to w2/eth1", 1),
+        ("MoveRefused", "not moved to w9: no candidate there; candidates are on w1, w2", 3),
+        ("BetterEndpointBack", "moved from w2/eth1 to w1/eth1", 1),
+    ]
+    assert [each.gap for each in entries] == ["", "100ms", "", "0ms"]
+
+
+def test_events_of_a_namesake_that_was_deleted_are_left_out() -> None:
+    namesake = vip("erp", lambda v: v["metadata"].update(uid="another"))
+    assert len(timeline.merge(namesake, RECORDED["Event"])) == 3
+
+
+# --- check
+
+
+def seen(**changes: Any) -> Survey:  # noqa: ANN401 - of each field its own type
+    pods = [
+        {
+            "metadata": {"name": f"vipa-agent-{node}"},
+            "spec": {"serviceAccountName": "vipa-agent", "nodeName": node},
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+        for node in ("w1", "w2", "w3", "w4")
+    ]
+    whole = Survey(
+        version={"major": "1", "minor": "36", "gitVersion": "v1.36.3"},
+        types=list(checks.TYPES),
+        operator=pulse.Pulse(True, "operator-1 leads"),
+        vips=[vip()],
+        agents=RECORDED["VirtualIPNode"],
+        nodes=[n for n in RECORDED["Node"] if n["metadata"]["name"] != "w3"],
+        pods=pods,
+        key=True,
+        stale=[],
+    )
+    return whole._replace(**changes)
+
+
+def levels(survey: Survey) -> dict[str, Level]:
+    return {each.check: each.level for each in checks.judge(survey, "vipa-system")}
+
+
+def test_all_is_well() -> None:
+    found = levels(
+        seen(
+            nodes=[n for n in RECORDED["Node"] if n["metadata"]["name"] != "w3"],
+            agents=[a for a in RECORDED["VirtualIPNode"] if a["metadata"]["name"] != "w3"],
+        )
+    )
+    assert set(found.values()) == {Level.OK}, found
+
+
+def without_agent_version() -> list[Object]:
+    agents = copy.deepcopy(RECORDED["VirtualIPNode"])
+    for agent in agents:
+        agent["status"] = {}
+    return agents
+
+
+def other_version(*nodes: str) -> list[Object]:
+    agents = copy.deepcopy(RECORDED["VirtualIPNode"])
+    for agent in agents:
+        if agent["metadata"]["name"] in nodes:
+            agent["status"]["agent"]["version"] = "9.9.9"
+    return agents
+
+
+@pytest.mark.parametrize(
+    ("survey", "check", "level"),
+    [
+        (seen(version={"major": "1", "minor": "30+", "gitVersion": "v1.30.1"}), "server", Level.FAIL),
+        (seen(types=["virtualips"]), "types", Level.FAIL),
+        (seen(operator=pulse.Pulse(False, "gone")), "operator", Level.FAIL),
+        (seen(operator=pulse.Pulse(None, "may not")), "operator", Level.WARN),
+        (seen(agents=without_agent_version()), "agents", Level.FAIL),
+        (seen(agents=RECORDED["VirtualIPNode"][:2]), "agents", Level.WARN),
+        (seen(agents=None), "agents", Level.WARN),
+        (seen(pods=[]), "agents' pods", Level.FAIL),
+        (seen(pods=None), "agents' pods", Level.WARN),
+        (seen(), "nodes", Level.WARN),
+        (seen(nodes=RECORDED["Node"]), "excluded", Level.WARN),
+        (seen(agents=other_version("w1")), "versions", Level.WARN),
+        (seen(agents=other_version("w1", "w2", "w3", "w4")), "versions", Level.WARN),
+        (seen(key=False), "heartbeat key", Level.FAIL),
+        (seen(stale=["old"]), "statuses", Level.WARN),
+        (seen(vips=RECORDED["VirtualIP"]), "virtual IPs", Level.WARN),
+        (seen(vips=[]), "virtual IPs", Level.OK),
+    ],
+)
+def test_what_is_not_well(survey: Survey, check: str, level: Level) -> None:
+    assert levels(survey)[check] is level
+    for finding in checks.judge(survey, "vipa-system"):
+        assert bool(finding.remedy) is (finding.level is not Level.OK), finding
+
+
+def test_stale_statuses() -> None:
+    agents = copy.deepcopy(RECORDED["VirtualIPNode"])
+    assert judgement.stale([vip()], agents) == []
+    agents[0]["status"] |= {"epoch": 4, "held": []}
+    old = vip("erp", lambda v: v["metadata"].update(generation=2))
+    assert judgement.stale([old], agents) == [
+        "the agent on w1 works by plan 4, and the operator has given 5",
+        "the status of erp is about its generation 1, and the spec is of 2",
+        "the status of erp says w1 serves it, whose agent says it does not",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spec", "alive"),
+    [
+        ({"holderIdentity": "o", "leaseDurationSeconds": 15, "renewTime": "2026-03-01T11:59:50.000000Z"}, True),
+        ({"holderIdentity": "o", "leaseDurationSeconds": 15, "renewTime": "2026-03-01T11:59:00.000000Z"}, False),
+        ({"holderIdentity": "", "renewTime": "2026-03-01T12:00:00.000000Z"}, False),
+        ({}, False),
+    ],
+)
+def test_pulse(spec: Object, alive: bool) -> None:
+    assert pulse.judge({"spec": spec}, datetime(2026, 3, 1, 12, tzinfo=UTC)).alive is alive
+
+
+# --- words and secrets
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_reason_has_words(reason: Reason) -> None:
+    assert words_for(reason.value)
+    assert words_for("FromTheFuture") == ""
+
+
+def test_secrets_are_left_out() -> None:
+    token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4eXoifQ.c2ln-bmF0"
+    thing = {
+        "kind": "List",
+        "items": [
+            {
+                "kind": "Secret",
+                "metadata": {"managedFields": [1], "annotations": {scrub._COPIES[0]: "all of it", "a": token}},
+                "data": {"key": "aGVsbG8="},
+            },
+            {"env": [{"name": "PASSWORD", "value": "hunter2"}, {"name": "NODE", "valueFrom": {"fieldRef": {}}}]},
+        ],
+    }
+    text = json.dumps(scrub.scrub(thing))
+    for secret in (token, "aGVsbG8=", "hunter2", "all of it", "managedFields"):
+        assert secret not in text
+    assert '"valueFrom"' in text
+    log = f"Authorization: Bearer abc.def\nhttps://me:pw@host/\n{token}\n-----BEGIN EC PRIVATE KEY-----\nMH"
+    cleaned = scrub.scrub_text(log)
+    for secret in ("abc.def", "me:pw", token, "MH"):
+        assert secret not in cleaned
+    assert scrub.scrub_text("node w1 holds 10.1.1.7") == "node w1 holds 10.1.1.7"
