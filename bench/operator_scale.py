@@ -51,7 +51,7 @@ class Operator:
 
     def start(self) -> None:
         """Start it and learn its port."""
-        command = [
+        command: list[str | Path] = [
             Path(sys.executable).parent / "vipa-operator",
             "--kubeconfig",
             self.kubeconfig,
