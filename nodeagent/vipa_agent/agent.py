@@ -286,8 +286,8 @@ class Agent:
         for address in sorted(self.kernel.rebind_lost()):
             log.warning("address removed by someone: bound again", address=address)
 
-    def _document(self) -> VirtualIPNodeStatus:
-        return self.node_status.document(self.nics.interfaces)
+    async def _document(self) -> VirtualIPNodeStatus:
+        return await self.node_status.document(self.nics.interfaces)
 
     def _remember(self) -> None:
         terms = {f"{v.id:016x}": max(v.term, v.term_seen) for v in self.elector.node.vips.values()}

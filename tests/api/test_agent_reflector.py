@@ -81,6 +81,9 @@ class Agent:
         self.report(epoch=plan.epoch)
         return True
 
+    async def current(self) -> VirtualIPNodeStatus:
+        return self.document
+
     def report(self, **change: object) -> None:
         self.document = msgspec.structs.replace(self.document, **change)
         self.source.changed()
@@ -103,7 +106,7 @@ async def running(config: ApiConfig, state_dir: Path, bounds: Bounds = QUICK) ->
     first = source.first()
     if first is not None:
         agent.take(first)
-    task = asyncio.create_task(source.run(agent.take, lambda: agent.document))
+    task = asyncio.create_task(source.run(agent.take, agent.current))
     try:
         yield agent
         assert not task.done(), "the source must never end by itself"
@@ -281,8 +284,7 @@ def test_an_older_plan_of_the_same_object_is_not_taken(api: ApiServer, tmp_path:
 
     async def story() -> None:
         async with running(from_kubeconfig(api.admin), tmp_path) as agent:
-            await until(lambda: agent.epochs() == [3], "the plan")
-
+            await until(lambda: agent.epochs() == [3] and lastplan.load(tmp_path, "w1"), "the plan, kept")
         kept = lastplan.load(tmp_path, "w1")
         assert kept is not None
         lastplan.save(tmp_path, "w1", lastplan.Kept(kept.uid, Plan(8, (vip(8),))))

@@ -5,7 +5,10 @@ the API and one that plans by itself agree (rule 13). One bad assignment costs n
 """
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
+
+from msgspec import structs
 
 from vipa.plan import Endpoint, Plan, PlannedVip, Policy, Refusal
 from vipa.reasons import Reason
@@ -20,6 +23,10 @@ from vipa.resources.virtualip import Failback
 
 SUCCESSION_MAX: Final = ENTRIES_MAX
 """The planner makes no longer one (:mod:`vipa.planner.candidates`)."""
+
+
+ENDPOINTS_MAX: Final = 1 << 12
+"""Room for a thousand nodes' interfaces: the VIPs of one plan name the same few endpoints again and again."""
 
 
 class AssignedError(ValueError):
@@ -144,15 +151,7 @@ def _judge(assignment: Assignment) -> Iterator[Problem]:
 
 def _addresses(texts: tuple[str, ...], path: Path) -> Iterator[Problem]:
     for i, text in enumerate(texts):
-        yield from _address(text, (*path, i))
-
-
-def _address(text: str, path: Path) -> Iterator[Problem]:
-    try:
-        if parse_address(text).version == 6:
-            yield Problem(path, text, IPV6, Reason.NOT_SUPPORTED_YET)
-    except AddressError as error:
-        yield Problem(path, shown(text), str(error))
+        yield from _within((*path, i), _address(text))
 
 
 def _succession(assignment: Assignment) -> Iterator[Problem]:
@@ -163,7 +162,8 @@ def _succession(assignment: Assignment) -> Iterator[Problem]:
     seen: set[object] = set()
     for i, endpoint in enumerate(assignment.succession):
         at = (*path, i)
-        yield from _endpoint(endpoint, at)
+        if problems := _endpoint(endpoint):
+            yield from _within(at, problems)
         place = (endpoint.node, endpoint.interface) if endpoint.node else endpoint.address
         if endpoint.address in seen or place in seen:
             what = "named twice; a succession has each address and each interface once"
@@ -174,15 +174,32 @@ def _succession(assignment: Assignment) -> Iterator[Problem]:
         seen.update((endpoint.address, place))
 
 
-def _endpoint(endpoint: AssignedEndpoint, at: Path) -> Iterator[Problem]:
-    yield from _address(endpoint.address, (*at, "address"))
+def _within(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
+    return (structs.replace(p, path=(*path, *p.path)) for p in problems)
+
+
+def _address(text: str) -> tuple[Problem, ...]:
+    try:
+        six = parse_address(text).version == 6
+    except AddressError as error:
+        return (Problem((), shown(text), str(error)),)
+    return (Problem((), text, IPV6, Reason.NOT_SUPPORTED_YET),) if six else ()
+
+
+@lru_cache(ENDPOINTS_MAX)
+def _endpoint(endpoint: AssignedEndpoint) -> tuple[Problem, ...]:
+    return tuple(_judge_endpoint(endpoint))
+
+
+def _judge_endpoint(endpoint: AssignedEndpoint) -> Iterator[Problem]:
+    yield from _within(("address",), _address(endpoint.address))
     if bool(endpoint.node) != bool(endpoint.interface):
         field = "interface" if endpoint.node else "node"
-        yield Problem((*at, field), "", "missing; give node and interface, or neither for a node nobody declared")
+        yield Problem((field,), "", "missing; give node and interface, or neither for a node nobody declared")
         return
     if endpoint.node and not is_node(endpoint.node):
-        yield Problem((*at, "node"), shown(endpoint.node), f"no node name; {NODE_REMEDY}")
+        yield Problem(("node",), shown(endpoint.node), f"no node name; {NODE_REMEDY}")
     # A name reported by a node's own kernel may be odder than people may write in a list, but never longer.
     if len(endpoint.interface) > INTERFACE_MAX:
         wrong = interface_problem("x" * (INTERFACE_MAX + 1), glob=False)
-        yield Problem((*at, "interface"), shown(endpoint.interface), wrong)
+        yield Problem(("interface",), shown(endpoint.interface), wrong)

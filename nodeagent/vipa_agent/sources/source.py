@@ -1,6 +1,6 @@
 """What the agent asks of whatever gives it plans: a folder of manifests, or the Kubernetes API."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from vipa.plan import Plan
@@ -9,7 +9,7 @@ from vipa.resources.node import VirtualIPNodeStatus
 Take = Callable[[Plan], bool]
 """Hands a plan to the agent, on its loop; False when the agent cannot take it (and has said why)."""
 
-Document = Callable[[], VirtualIPNodeStatus]
+Document = Callable[[], Awaitable[VirtualIPNodeStatus]]
 """What there is to report now. Called on the loop."""
 
 

@@ -73,11 +73,11 @@ class Reporter:
                 continue
             self._due.clear()
             if self._uid:
-                await self._write(self._document())
+                await self._write(await self._document())
 
     async def last_word(self) -> None:
         """One more try, of what is true at the end."""
-        document = self._document()
+        document = await self._document()
         if self._uid and self._written is not None and document != self._written:
             try:
                 async with asyncio.timeout(LAST_WORD_S):
