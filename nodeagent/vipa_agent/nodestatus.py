@@ -50,7 +50,7 @@ class NodeStatus:
         self._reported = Reported()
 
     async def document(self, interfaces: Iterable[LocalInterface]) -> VirtualIPNodeStatus:
-        """The status now. ``interfaces``: all of the node's, as the kernel has them. The loop has its turns meanwhile."""
+        """The status now. ``interfaces``: all of the node, as the kernel has them. The loop has its turns between."""
         node, now_s = self._elector.node, boottime_s()
         health = tuple((e.address, e.interface, e.healthy, e.reason) for e in node.health.endpoints.values())
         if health != self._health:  # what a role depends on beside the VIP itself
