@@ -4,6 +4,7 @@ Measured on two busy cores: starting kubectl alone costs 180 ms or more, this on
 """
 
 import json
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from typing import Final
@@ -86,15 +87,22 @@ class Client:
 
     def _send(self, method: str, path: str, body: str | None, accept: str, kind: str) -> HTTPResponse:
         """A response that says success."""
-        response = self._once(method, path, body, accept, kind)
-        if response.status == 401:
-            # Tokens end while a watch goes on; files and plugins have newer ones.
-            self.close()
-            self._access, self._headers = log_in(self._given)
+        deadline, renewed = time.monotonic() + self._timeout_s, False
+        while True:
             response = self._once(method, path, body, accept, kind)
-        if response.status >= 300:
-            raise error_of(self._access, response.status, response.read().decode(errors="replace"), path)
-        return response
+            if response.status < 300:
+                return response
+            said = response.read().decode(errors="replace")
+            pause_s = _pause_s(response)
+            if response.status == 401 and not renewed:
+                # Tokens end while a watch goes on; files and plugins have newer ones.
+                self.close()
+                self._access, self._headers = log_in(self._given)
+                renewed = True
+            elif pause_s is not None and time.monotonic() + pause_s < deadline:
+                time.sleep(pause_s)
+            else:
+                raise error_of(self._access, response.status, said, path)
 
     def _once(self, method: str, path: str, body: str | None, accept: str, kind: str) -> HTTPResponse:
         headers = self._headers | {"Accept": accept, "User-Agent": f"vipa-cli/{__version__}"}
@@ -108,6 +116,12 @@ class Client:
         except (OSError, HTTPException) as error:
             self.close()
             raise UnreachableError(why_unreachable(self._access, error, self._timeout_s)) from None
+
+
+def _pause_s(response: HTTPResponse) -> float | None:
+    """How long a server that has too much to do, or has just started, wants to be left alone. It has done nothing."""
+    text = response.headers.get("Retry-After", "")
+    return float(text) if response.status in (429, 503) and text.isascii() and text.isdigit() else None
 
 
 def _json(body: bytes) -> Json:
