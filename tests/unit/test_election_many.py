@@ -1,6 +1,7 @@
 """Many virtual IPs on a node: one step costs what changed, and news of all of them gets out in time."""
 
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -11,6 +12,8 @@ from unit.fakes import machine as fake_machine
 from unit.fakes.names import KEY
 from unit.fakes.net import Net
 from vipa.election import actions as act
+from vipa.election.claim import claim_element_s
+from vipa.election.crowd import PROBING_MAX, claims_max
 from vipa.election.sending import ROLES_MAX
 from vipa.election.states import State
 from vipa.heartbeat import WireRole, decode
@@ -61,7 +64,8 @@ def test_a_quiet_second_costs_the_same_for_many_as_for_one() -> None:
 
 
 def test_news_of_all_gets_out_at_once(net: Net) -> None:
-    count = 3 * ROLES_MAX
+    count = PROBING_MAX
+    assert count > ROLES_MAX
     a, b = net.machine("a", 4), net.machine("b", 5)
     net.machine("c", 6)
     net.start(*vips(net, count, 4, 5, 6))
@@ -90,3 +94,36 @@ def test_a_second_spare_claims_nothing_of_what_the_first_takes_over(net: Net) ->
     assert not net.doubles
     assert not [e for e in net.log[begin:] if e.node == "c" and isinstance(e.action, act.BeginClaim)]
     assert all(c.vip(f"v{i}").state is State.SPARE for i in range(count))
+
+
+def test_they_take_turns_to_be_probed_and_to_be_claimed(net: Net) -> None:
+    count = 3 * PROBING_MAX
+    a, b = net.machine("a", 4), net.machine("b", 5)
+    net.start(*vips(net, count, 4, 5))
+    net.run(3)
+    assert len(a.elected) == count
+    begin = len(net.log)
+    a.on = False
+    net.until(lambda: len(b.elected) == count, 2 * PROFILE.permit_s)
+    probes: Counter[float] = Counter()
+    claims: Counter[float] = Counter()
+    for entry in net.log[begin:]:
+        if isinstance(entry.action, act.Probe) and not entry.action.mac and entry.action.address.startswith("10.1.2."):
+            probes[entry.at] += 1
+        claims[entry.at] += isinstance(entry.action, act.BeginClaim)
+    assert max(probes.values()) == PROBING_MAX
+    assert max(claims.values()) == claims_max(claim_element_s(b.vip("v0")))
+
+
+def test_a_holder_that_still_answers_keeps_no_other_waiting(net: Net) -> None:
+    a, b, c = net.machine("a", 4), net.machine("b", 5), net.machine("c", 6)
+    first = vips(net, PROBING_MAX, 4, 5)
+    second = [net.vip(6, 5, name=f"w{i}", address=f"10.1.3.{i + 1}") for i in range(5)]
+    net.start(*first, *second)
+    net.run(3)
+    assert (len(a.elected), len(c.elected)) == (PROBING_MAX, 5)
+    a.frozen = True  # its kernel answers until the permit ends
+    net.run(PROFILE.permit_s / 4)
+    c.on = False
+    net.until(lambda: len(b.elected) >= 5, PROFILE.permit_s / 2)
+    assert {v.addresses[0] for v in second} <= b.elected.keys()

@@ -9,6 +9,7 @@ import math
 from typing import Final
 
 from vipa.election.actions import BeginClaim, Permit, Probe
+from vipa.election.crowd import claims_max
 from vipa.election.health import NEVER, LocalEndpoint
 from vipa.election.node import Node
 from vipa.election.peers import Peer
@@ -33,6 +34,9 @@ BACKOFF_S_MAX: Final = 0.5
 COMMIT_S_MAX: Final = 0.070
 """Longest that another program's large nft commit was seen to hold ours up (01-election "Timing": 52-69 ms)."""
 
+TURNS_PATIENCE: Final = 3
+"""Probe rounds between two takeovers of a node that takes over many: a batch of claims is one round and its commits."""
+
 REFUSED_S: Final = 1.0
 """Wait after the kernel refused a claim element: what is wrong there seldom mends itself sooner, and each is logged."""
 
@@ -48,8 +52,8 @@ def probes_for(loss: float) -> int:
     return min(math.ceil(math.log(1e-6) / math.log(min(loss, 0.99))), PROBES_MAX)
 
 
-def rank(node: Node, vip: VipState, mine: int) -> int:
-    """r of rule 5: 1 + the nodes heard healthy ahead of endpoint index ``mine``, without the silent holder."""
+def ahead_of(node: Node, vip: VipState, mine: int) -> set[str]:
+    """The nodes heard healthy ahead of endpoint index ``mine``, without the silent holder."""
     ahead: set[str] = set()
     for endpoint in vip.succession[:mine]:
         peer = node.peer_by_address.get(endpoint.address)
@@ -57,7 +61,18 @@ def rank(node: Node, vip: VipState, mine: int) -> int:
             continue
         if peer.healthy_for_s(node.now, endpoint.address) is not None:
             ahead.add(peer.node)
-    return 1 + len(ahead)
+    return ahead
+
+
+def rank(node: Node, vip: VipState, mine: int) -> int:
+    """r of rule 5."""
+    return 1 + len(ahead_of(node, vip, mine))
+
+
+def _turn_of_another(node: Node, vip: VipState, mine: int) -> bool:
+    """A better rank that takes over one virtual IP after the other has not come to this one yet: let it."""
+    patience_s = TURNS_PATIENCE * vip.profile.probes * vip.profile.gap_s
+    return any(node.now - node.peers[name].took_at <= patience_s for name in ahead_of(node, vip, mine))
 
 
 def needed(node: Node, vip: VipState, mine: int) -> int:
@@ -96,16 +111,25 @@ def advance(node: Node, vip: VipState) -> None:
     if node.draining or node.now < suspicion.next_at:
         return
     mine, endpoint = best
+    if _turn_of_another(node, vip, mine):
+        suspicion.unanswered = suspicion.sent = 0
+        suspicion.next_at = node.now + vip.profile.gap_s
+        node.rest(vip)
+        return
+    if not node.crowd.may_probe(vip.name):
+        suspicion.next_at = float("inf")
+        return
     if suspicion.via != endpoint.address:
         suspicion.via, suspicion.unanswered, suspicion.sent = endpoint.address, 0, 0
     if suspicion.sent:
         suspicion.unanswered += 1
         node.urgent = True
-    if suspicion.unanswered >= needed(node, vip, mine) and _contact(node, vip, endpoint):
-        _begin(node, vip, Reason.HOLDER_SILENT)
-        return
     if suspicion.unanswered >= needed(node, vip, mine):
-        vip.reason = Reason.NO_CONTACT
+        if not _contact(node, vip, endpoint):
+            vip.reason = Reason.NO_CONTACT
+        elif len(node.crowd.claiming) < claims_max(claim_element_s(vip)):
+            _begin(node, vip, Reason.HOLDER_SILENT)
+            return
     _probe(node, vip, endpoint)
     suspicion.sent += 1
     suspicion.next_at = node.now + vip.profile.gap_s
@@ -151,10 +175,12 @@ def answered(node: Node, vip: VipState, mac: str) -> None:
         # a frozen or killed holder: its kernel answers until the permit ends
         suspicion.next_at = permit_until
         suspicion.sent = 0
+        node.rest(vip)
     else:
         doublings = min(max(suspicion.answers - ANSWERS_QUICK, 0), 10)
         suspicion.next_at = node.now + min(vip.profile.gap_s * 2**doublings, BACKOFF_S_MAX)
         suspicion.sent = 0
+        node.rest(vip)
     vip.reason = Reason.HOLDER_ANSWERS
 
 
@@ -188,6 +214,7 @@ def overtaken(node: Node, vip: VipState, peer: Peer, peer_rank: int, role: WireR
         wait_s = claim_element_s(vip) + COMMIT_S_MAX if permitting else 0.0
         vip.suspicion.waits_for = peer.node if permitting else ""
         vip.suspicion.next_at = node.now + wait_s + vip.profile.gap_s
+        node.rest(vip)
 
 
 def give_up(node: Node, vip: VipState, reason: Reason) -> None:

@@ -53,6 +53,7 @@ class Elector:
         self._deadline: float | None = None
         self._deadline_stale = False
         self._settled_at = NEVER
+        self._distrusted: float | None = None
 
     def step(self, now: float, event: Event) -> list[Action]:
         """Take one input; returns what to do, in order."""
@@ -65,7 +66,7 @@ class Elector:
         elif isinstance(event, Permitted):
             self._with_vip(event.vip, lambda vip: holding.permitted(node, vip, event))
         self._lapse(now)
-        self._distrust(now)
+        self._distrust(now, event)
         self._take(event)
         # most frames only confirm what is known: then there is nothing to settle, and of many frames in one go only
         # the last one's deadline is of interest
@@ -99,7 +100,7 @@ class Elector:
         for vip in list(node.holding(interface)):
             node.listen(vip, Reason.PERMIT_LAPSED)
 
-    def _distrust(self, now: float) -> None:
+    def _distrust(self, now: float, event: Event) -> None:
         node = self.node
         # what was due when it was last computed can only have moved on since: frames that move it nearer settle
         if self._deadline is None or now - self._deadline <= LATE_S_MIN:
@@ -107,13 +108,13 @@ class Elector:
         deadline = self.next_deadline()
         assert deadline is not None
         late_s = now - deadline
-        if late_s <= LATE_S_MIN:
-            return
+        if late_s <= LATE_S_MIN or (deadline == self._distrusted and not isinstance(event, TimerFired)):
+            return  # of many frames after one lateness the first says it all, until the timer concludes
+        self._distrusted = deadline
         for vip in node.vips.values():
             if vip.state is State.YIELDING and vip.offer is not None:
                 vip.offer.at = now  # its *go* left only now: the successor has its time from here
-        silence_s = min((v.profile.silence_s for v in node.vips.values()), default=LATE_S_MIN)
-        if late_s <= silence_s:
+        if late_s <= node.silence_min_s:
             return
         node.health.distrust(now)
         for vip in node.vips.values():

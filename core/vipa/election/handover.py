@@ -8,6 +8,7 @@ holder lingers, unbinds. Only equality of epoch and term with the offer counts. 
 from typing import Final
 
 from vipa.election import claim
+from vipa.election.crowd import EXCHANGING_MAX
 from vipa.election.node import Node
 from vipa.election.peers import Peer
 from vipa.election.states import State
@@ -18,6 +19,9 @@ from vipa.reasons import Reason
 OFFER_S: Final = 0.5
 """An offer that is not ready by then is given up (01-election rule 4)."""
 
+TURN_S: Final = 0.020
+"""When many are to be offered, those that wait look again after a hand-over's usual time."""
+
 RETRY_S: Final = 2.0
 """Wait before the next offer after one was given up: four offers' lifetimes, so that a stuck peer costs little."""
 
@@ -25,10 +29,13 @@ LINGER_S: Final = 1.5
 """The old holder still serves what arrives: longer than the 1.1 s announcement that repairs a client's cache."""
 
 
-def offer(node: Node, vip: VipState, peer: Peer) -> None:
-    """Holder: offer the VIP to ``peer``. Nodes with different plans make no planned moves (rule 13), unless this
-    one is going away."""
+def offer(node: Node, vip: VipState, peer: Peer, *, at_once: bool = False) -> None:
+    """Holder: offer the VIP to ``peer``; later, when many are under way and it need not be ``at_once``. Nodes with
+    different plans make no planned moves (rule 13), unless this one is going away."""
     if vip.offer is not None or node.now < vip.offer_after:
+        return
+    if len(node.exchanging) >= EXCHANGING_MAX and not at_once:
+        vip.offer_after = node.now + TURN_S
         return
     if peer.node in vip.mismatch and node.stopping_since is None:
         return

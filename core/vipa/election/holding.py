@@ -113,7 +113,7 @@ def _displaced(node: Node, vip: VipState) -> None:
     remote = node.best_remote(vip)
     mine = vip.rank(vip.elected)
     if remote is not None and mine is not None and remote[0] < mine:
-        offer(node, vip, remote[2])
+        offer(node, vip, remote[2], at_once=True)
 
 
 def _consider_failback(node: Node, vip: VipState) -> None:

@@ -7,6 +7,7 @@ from typing import Final
 
 from vipa.election import rates
 from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
+from vipa.election.crowd import Crowd
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.peers import Path, Peer, Sent, node_id
 from vipa.election.states import State
@@ -81,12 +82,15 @@ class Node:
         self.rates_stale = True
         """All rates may have changed; ``rate_changes``: they may have to rise for these names."""
         self.rate_changes: set[str] = set()
+        self.silence_min_s = float("inf")
+        """Shortest silence of any VIP of the plan."""
         self.fastest_s = float("inf")
         """Shortest interval that any VIP of the plan can ask for."""
         self.dirty: set[str] = set()
         """Names to be looked at in this step."""
         self.exchanging: set[str] = set()
         """Names with an offer under way, in either direction (rule 4)."""
+        self.crowd = Crowd()
         self.tellers: dict[int, set[str]] = {}
         """VIP id → peers that last said to be claiming or holding it."""
         self.contested: set[int] = set()
@@ -228,6 +232,9 @@ class Node:
         old = vip.state
         vip.enter(state)
         vip.reason = reason
+        (self.crowd.claiming.add if state is State.CLAIMING else self.crowd.claiming.discard)(vip.name)
+        if state is not State.SUSPECTING:
+            self.rest(vip)
         if old is not state:
             vip.since = self.now
             self.emit(Transition(vip.name, old, state, vip.interface, reason, vip.term))
@@ -242,6 +249,17 @@ class Node:
         (self.contested.add if len(tellers) > 1 else self.contested.discard)(vip)
         if not tellers:
             del self.tellers[vip]
+
+    def rest(self, vip: VipState) -> None:
+        """``vip`` is not probed for now: the next one that waits may be."""
+        if not self.crowd.rest(vip.name):
+            return
+        while name := self.crowd.next():
+            turn = self.vips.get(name)
+            if turn is not None and turn.suspicion is not None:
+                turn.suspicion.next_at = self.now
+                self.dirty.add(name)
+                return
 
     def listen(self, vip: VipState, reason: Reason) -> None:
         """Rule 12: one silence of listening before anything else. Whatever is held or bound goes first."""

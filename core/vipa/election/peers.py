@@ -107,6 +107,8 @@ class Peer:
     permit_until: float = NEVER
     isolated: bool = False
     stopping: bool = False
+    took_at: float = NEVER
+    """When it last began to take over, or took over, any VIP."""
     sees_my_digest: int = -1
     digest: int = 0
     retired: tuple[int, ...] = ()

@@ -6,7 +6,7 @@ from typing import Final
 from vipa.election import claim, handover, holding
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
 from vipa.election.health import NEVER
-from vipa.election.node import Node
+from vipa.election.node import TOLD, Node
 from vipa.election.peers import ECHO_SLACK_S, MISS, RETIRED_MAX, SEQ_WINDOW, Path, Peer, new_incarnation
 from vipa.election.states import State
 from vipa.election.vip import VipState
@@ -200,6 +200,8 @@ class Receiver:
 
     def _role_changed(self, peer: Peer, entry: RoleEntry) -> None:
         self.node.told(peer.node, entry.vip, entry.role)
+        if entry.role in TOLD:
+            peer.took_at = self.node.now
         vip = self.node.by_id.get(entry.vip)
         if vip is None:
             return

@@ -31,7 +31,8 @@ def hand_over(node: Node, vip: VipState) -> None:
         vip.offer = None
         node.transition(vip, State.SPARE, Reason.SHUTDOWN)
     else:
-        vip.offer_after = NEVER
+        if vip.offer_after > node.now + handover.TURN_S:
+            vip.offer_after = NEVER  # what was given up before the shutdown is tried again
         handover.offer(node, vip, remote[2])
 
 
