@@ -2,10 +2,12 @@
 #   docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/vipa:0.1.0 --push .
 # Without internet: docs/install-airgapped.md.
 
-# Any image with Python 3.11 or newer, pip, sh and grep, on which libnftables is there or apt-get can install it.
+# Any image with Python 3.11 or newer, pip and sh, on which libnftables is there or apt-get can install it.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
 
 FROM ${BASE} AS build
+# Another package index, for builds without internet. Hashes are checked whatever it is.
+ARG PIP_INDEX_URL=
 COPY requirements-image.lock /
 # Wheels only: nothing is compiled, so no compiler is needed, for no machine.
 RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --root-user-action ignore --no-compile \
