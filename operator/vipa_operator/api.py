@@ -9,6 +9,7 @@ import aiohttp
 import kopf
 import msgspec
 
+from vipa.errors import ConfigError
 from vipa_operator.errors import ApiError, UnreachableError
 from vipa_operator.reconcile.cluster import Kind
 
@@ -125,7 +126,10 @@ class Api:
     async def _open(self) -> aiohttp.ClientSession:
         async with self._opening:
             if self._session is None:
-                info = self._login()
+                try:
+                    info = self._login()
+                except ConfigError as error:  # it was fine at the start: somebody is replacing a file right now
+                    raise UnreachableError(str(error)) from error
                 self._server = info.server.rstrip("/")
                 self._session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(ssl=info.as_ssl_context(), limit=CONNECTIONS_MAX),

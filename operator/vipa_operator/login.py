@@ -39,7 +39,7 @@ def _of_kubeconfig(path: Path) -> kopf.ConnectionInfo:
     os.environ["KUBECONFIG"] = str(path)
     try:
         info = kopf.login_with_kubeconfig(settings=kopf.OperatorSettings())
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, kopf.LoginError) as error:
         raise ConfigError(f"--kubeconfig: {path} cannot be used: {error}") from error
     if info is None:
         raise ConfigError(f"--kubeconfig: {path} names no cluster and user in its current context")

@@ -43,6 +43,8 @@ def configure(form: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    # Each of its watches tells of each try while the API server is away; our own requests tell it once.
+    logging.getLogger("kopf").setLevel(logging.CRITICAL)
 
 
 def _as_text(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:

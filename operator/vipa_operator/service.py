@@ -61,6 +61,7 @@ class Service:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until asked to stop; then write what is under way, and give the lease back."""
+        self._login()  # what is wrong from the beginning is said and ends the program
         health = HealthServer(self._metrics.registry, self._why_not_ready)
         port = await health.start(*self._chosen.listen)
         log.info("started", replica=self._chosen.name, port=port)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import kopf
 
+from vipa.errors import ConfigError
 from vipa_operator.errors import WatchError
 from vipa_operator.reconcile.cluster import Kind
 
@@ -20,8 +21,9 @@ SILENCE_S: Final = 75.0
 is dead, however alive its connection looks."""
 STREAM_S: Final = 300
 """Watches end after this and are begun anew where they were: so they spread over the API servers again."""
-NEVER_ENDING: Final = (0.5, 1.0, 2.0, 4.0, *([8.0] * 10_000))
-"""Waits between tries while the API server is away: a day of them, then the Pod starts anew."""
+NEVER_ENDING: Final = (0.5, 1.0, *([2.0] * 43_200))
+"""Waits between tries while the API server is away: a day of them, then the Pod starts anew. Short, for status is to be
+true again within 5 s of its return."""
 TURN: Final = 100
 """Objects taken in before the loop gets its other work done: about 10 ms."""
 STOP_S: Final = 5.0
@@ -97,7 +99,10 @@ def _registry(login: Callable[[], kopf.ConnectionInfo], saw: Took) -> kopf.Opera
     handlers = kopf.OperatorRegistry()
 
     async def log_in(**_: object) -> kopf.ConnectionInfo:
-        return login()
+        try:
+            return login()
+        except ConfigError as error:
+            raise kopf.TemporaryError(str(error), delay=1.0) from error
 
     kopf.on.login(registry=handlers)(log_in)
     for kind, group, version, plural in RESOURCES:
