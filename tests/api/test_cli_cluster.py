@@ -110,7 +110,8 @@ def test_status_says_who_holds_what_and_is_fast(story: ApiServer, capsys: pytest
         assert vipa(story, "status", "erp").returncode == 0
         took_s.append(time.monotonic() - began_s)
     with capsys.disabled():
-        print(f"\nvipa status: {min(took_s) * 1000:.0f} ms at best of 5, {max(took_s) * 1000:.0f} ms at worst")
+        best_ms, worst_ms = min(took_s) * 1000, max(took_s) * 1000
+        sys.stdout.write(f"\nvipa status: {best_ms:.0f} ms at best of 5, {worst_ms:.0f} ms at worst\n")
     assert min(took_s) < STATUS_S
 
 
