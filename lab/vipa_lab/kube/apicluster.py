@@ -26,6 +26,7 @@ from vipa_lab.lab import Lab
 from vipa_lab.process import AGENT_CAPABILITIES
 
 NODES: Final = "/apis/vipa.dev/v1alpha1/virtualipnodes"
+_APPLY: Final = "application/apply-patch+yaml"
 
 
 class ApiCluster(Cluster):
@@ -74,8 +75,7 @@ class ApiCluster(Cluster):
 
     def create(self, name: str) -> None:
         """The object of a node, without a plan."""
-        made = {"apiVersion": "vipa.dev/v1alpha1", "kind": "VirtualIPNode", "metadata": {"name": name}}
-        self._ask("POST", NODES, made)
+        self._ask("POST", NODES, _node(name))
 
     def delete(self, name: str) -> None:
         """The object of a node is gone."""
@@ -97,10 +97,10 @@ class ApiCluster(Cluster):
         return planned
 
     def write_spec(self, name: str, planned: Plan) -> None:
-        """One node's share of a plan."""
+        """One node's share of a plan, by server-side apply."""
         spec = json.loads(msgspec.json.encode(spec_of(planned, name)))
-        body = {"spec": {"epoch": planned.epoch, "assignments": spec.get("assignments", [])}}
-        self._ask("PATCH", f"{NODES}/{name}", body, "application/merge-patch+json")
+        body = _node(name) | {"spec": {"epoch": planned.epoch, "assignments": spec.get("assignments", [])}}
+        self._ask("PATCH", f"{NODES}/{name}?fieldManager=vipa-operator&force=true", body, _APPLY)
 
     # --- looking
 
@@ -131,3 +131,7 @@ class ApiCluster(Cluster):
         if not 200 <= status < 300:
             raise LabError(f"{method} {path}: {status} {answer}")
         return answer
+
+
+def _node(name: str) -> dict[str, Any]:
+    return {"apiVersion": "vipa.dev/v1alpha1", "kind": "VirtualIPNode", "metadata": {"name": name}}

@@ -19,6 +19,9 @@ log = structlog.get_logger()
 
 EVERY_S: Final = 1.0
 """At most one write per second and node: a thousand nodes that all see one switch die are a thousand requests, once."""
+REST: Final = 2.0
+"""A write that took long is followed by a pause this many times as long: a status of 2,000 VIPs costs a busy API server
+seconds, and a node whose VIPs all move must not keep it from everything else."""
 LOSS_S: Final = 60.0
 """A path's loss goes up and down all day: alone it is written this often at most."""
 LAST_WORD_S: Final = 0.4
@@ -44,6 +47,7 @@ class Reporter:
         self._uid = ""
         self._written: VirtualIPNodeStatus | None = None
         self._written_s = 0.0
+        self._pause_s = EVERY_S
         self._due = asyncio.Event()
         self._wait_until_s = 0.0
         self._said = ""
@@ -67,7 +71,7 @@ class Reporter:
         """Until cancelled."""
         while True:
             await self._due.wait()
-            wait_s = max(self._wait_until_s, self._written_s + EVERY_S) - time.monotonic()
+            wait_s = max(self._wait_until_s, self._written_s + self._pause_s) - time.monotonic()
             if wait_s > 0:
                 await self._pause(wait_s)
                 continue
@@ -109,6 +113,7 @@ class Reporter:
         else:
             self._backoff.reset()
             self._written_s = time.monotonic()
+            self._pause_s = max(EVERY_S, REST * (self._written_s - now_s))
             self._written = document if uid == self._uid else None
             self._said = ""
 
