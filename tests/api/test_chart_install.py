@@ -155,6 +155,10 @@ def test_keys_are_rotated_without_a_gap(cluster: Kubectl, helm: Helm) -> None:
         for name in template:
             agents = agents[name]
         seen.add(agents["vipa.dev/heartbeat-keys"])
+    bare = base64.b64encode(b"0123456789abcdef0123456789abcdef\n").decode()
+    cluster.patch("secret", SECRET, {"data": {"key": bare}}, namespace=SYSTEM)
+    with pytest.raises(HelmError, match="has a key without an id"):
+        deploy(helm, *BARE)
     assert len(seen) == 3, "agents read their keys at the start: each step has to be a rollout"
 
 

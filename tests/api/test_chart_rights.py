@@ -15,9 +15,11 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
+from vipa import __version__
 from vipa.heartbeat.keys import parse_keys
 from vipa_lab.kube.accounts import AGENT, SYSTEM, add_node, node_token
 from vipa_lab.kube.apiserver import ApiServer
+from vipa_lab.kube.helm import CHART, Helm
 from vipa_lab.kube.kubectl import Kubectl, KubectlError
 from vipa_lab.kube.pods import run_container
 from vipa_lab.kube.relay import Relay
@@ -92,6 +94,31 @@ def test_the_key_is_made_in_the_cluster_once(server: ApiServer, tmp_path: Path) 
         maker.get("secret", KEY, SYSTEM)
 
 
+def test_going_over_to_helm_keeps_the_key(server: ApiServer, tmp_path: Path) -> None:
+    kubectl = server.kubectl
+    (job,) = kubectl.list("jobs", SYSTEM)
+    run_container(server, job["spec"]["template"]["spec"], tmp_path)
+    key = kubectl.get("secret", KEY, SYSTEM)["data"]
+    helm = Helm(tmp_path, server.admin)
+    command = (
+        "upgrade",
+        "--install",
+        "vipa",
+        str(CHART),
+        "-n",
+        SYSTEM,
+        "--force-conflicts",
+        "--set=crds.install=false",
+    )
+    helm.run(*command, "--take-ownership")
+    assert kubectl.get("secret", KEY, SYSTEM)["data"] == key
+    helm.run(*command, "--set=image.repository=registry.example/vipa")
+    assert kubectl.get("secret", KEY, SYSTEM)["data"] == key
+    for kind, name in (("daemonset", AGENT), ("deployment", OPERATOR)):
+        (container,) = kubectl.get(kind, name, SYSTEM)["spec"]["template"]["spec"]["containers"]
+        assert container["image"] == f"registry.example/vipa:{__version__}"
+
+
 # --- Pod Security
 
 
@@ -101,7 +128,7 @@ def test_the_key_is_made_in_the_cluster_once(server: ApiServer, tmp_path: Path) 
         ("daemonset", "vipa-agent", "baseline", True),
         ("daemonset", "vipa-agent", "privileged", False),
         ("deployment", "vipa-operator", "restricted", False),
-        ("job", "vipa-make-key-0-1-0", "restricted", False),
+        ("job", f"vipa-make-key-{__version__.replace('.', '-')}", "restricted", False),
     ],
 )
 def test_agents_alone_need_the_privileged_level(

@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from vipa import __version__
 from vipa_agent.settings import parser as agent_parser
 from vipa_lab.kube.helm import CHART, Helm, HelmError
 from vipa_operator.settings import parser as operator_parser
@@ -53,6 +54,8 @@ def expanded(container: Object) -> list[str]:
 
 
 def test_lint(helm: Helm) -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == __version__
     assert "0 chart(s) failed" in helm.run("lint", "--strict", str(CHART))
 
 
@@ -103,7 +106,7 @@ def test_programs_understand_their_arguments(helm: Helm) -> None:
 @pytest.mark.parametrize(
     ("values", "image"),
     [
-        ((), "vipa:0.1.0"),
+        ((), f"vipa:{__version__}"),
         (("image.repository=registry.example:5000/net/vipa", "image.tag=1.2"), "registry.example:5000/net/vipa:1.2"),
         (("image.repository=r.example/vipa", "image.tag=1.2", f"image.digest={DIGEST}"), f"r.example/vipa@{DIGEST}"),
     ],

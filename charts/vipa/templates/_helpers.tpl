@@ -63,10 +63,14 @@ upgrade rolls: a signing key that not every agent knows yet, and to forget the o
 {{- $secret := lookup "v1" "Secret" .Release.Namespace (include "vipa.keySecret" .) -}}
 {{- if $secret -}}
 {{- range splitList "\n" (get ($secret.data | default dict) "key" | b64dec) -}}
-{{- $parts := splitn ":" 2 (trim .) -}}
-{{- if and $parts._1 (not (hasPrefix "#" $parts._0)) -}}
-{{- $_ := set $known $parts._0 (trim .) -}}
-{{- $signing = $signing | default $parts._0 -}}
+{{- $line := trim . -}}
+{{- $id := (splitn ":" 2 $line)._0 -}}
+{{- if and $line (not (hasPrefix "#" $line)) -}}
+{{- if eq $id $line -}}
+{{- fail (printf "Secret %s has a key without an id: write ID:SECRET, or name the Secret in heartbeatKey.existingSecret" (include "vipa.keySecret" $)) -}}
+{{- end -}}
+{{- $_ := set $known $id $line -}}
+{{- $signing = $signing | default $id -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
