@@ -63,10 +63,13 @@ class Leader:
         if wanted is None:
             return
         try:
-            self._candidate.written(await self._write(wanted), sent_at)
+            lease = await self._write(wanted)
         except ApiError as error:
             if error.status != 409:  # another one was faster
                 raise
+        else:
+            self._tell()  # it may have run out meanwhile (a frozen process): then this is a new term
+            self._candidate.written(lease, sent_at)
 
     async def _read(self) -> dict[str, Any] | None:
         try:
