@@ -61,14 +61,20 @@ def create(api: ApiServer, kind: str, thing: dict[str, Any]) -> None:
         thing["involvedObject"].pop("uid")
     if kind == "Lease":
         thing["spec"]["renewTime"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-    code, answer = api.rest.ask("POST", PLURALS[kind], thing)
-    assert code == 201, answer
+    change(api, "POST", PLURALS[kind], thing)
     path = f"{PLURALS[kind]}/{metadata['name']}"
     if kind == "Node":
-        api.rest.ask("PATCH", path, {"spec": {"taints": None}}, MERGE)
+        change(api, "PATCH", path, {"spec": {"taints": None}}, MERGE)
     if status:
-        code, answer = api.rest.ask("PATCH", f"{path}/status", {"status": status}, MERGE)
-        assert code == 200, answer
+        change(api, "PATCH", f"{path}/status", {"status": status}, MERGE)
+
+
+def change(api: ApiServer, method: str, path: str, body: dict[str, Any], kind: str = "application/json") -> None:
+    """A server that has just started answers 429 for a moment."""
+    deadline = time.monotonic() + 30
+    while (answer := api.rest.ask(method, path, body, kind))[0] == 429 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert answer[0] in (200, 201), answer
 
 
 def command(api: ApiServer, *words: str, program: str = "vipa") -> list[str]:
@@ -82,9 +88,8 @@ def vipa(api: ApiServer, *words: str, program: str = "vipa", **environment: str)
     )
 
 
-def patch_status(api: ApiServer, name: str, change: dict[str, Any]) -> None:
-    code, answer = api.rest.ask("PATCH", f"{VIPS}/{name}/status", {"status": change}, MERGE)
-    assert code == 200, answer
+def patch_status(api: ApiServer, name: str, status: dict[str, Any]) -> None:
+    change(api, "PATCH", f"{VIPS}/{name}/status", {"status": status}, MERGE)
 
 
 def get(api: ApiServer, path: str) -> dict[str, Any]:

@@ -60,6 +60,14 @@ def test_served_though_refused_is_not_good() -> None:
     assert (seen.ready, seen.reason, seen.wrong) == (True, "Invalid", ["bad spec [Invalid]"])
 
 
+def test_one_cause_is_told_once() -> None:
+    def refuse(thing: Object) -> None:
+        for condition in thing["status"]["conditions"]:
+            condition |= {"status": "False", "reason": "NoCandidates", "message": condition["type"]}
+
+    assert view(vip("web", refuse)).wrong == ["Accepted [NoCandidates]"]
+
+
 def test_nobody_has_looked_at_it() -> None:
     seen = view({"metadata": {"name": "new"}, "spec": {"addresses": ["10.1.1.9"]}})
     assert (seen.addresses, seen.ready, seen.reason) == (["10.1.1.9"], False, "NoStatus")
@@ -246,6 +254,7 @@ def test_next_hops_in_everybodys_words() -> None:
     ]
     assert "-A -t 10.1.1.7:0 -s rr -p 300" in nexthops.ipvsadm(thing, 0)
     assert nexthops.haproxy(thing, 80).splitlines()[0] == "    server w1-eth1 10.1.1.4:80 check"
+    assert nexthops.haproxy(thing, 0).splitlines()[0] == "    server w1-eth1 10.1.1.4"
 
 
 def test_without_next_hops_a_router_says_so() -> None:

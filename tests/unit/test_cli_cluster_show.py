@@ -94,7 +94,7 @@ def test_colours_only_when_they_are_wanted() -> None:
 
 def test_a_dead_operator_is_said() -> None:
     text = status_text(200, heart=Pulse(False, "the operator o has not renewed its Lease for 99 s"))
-    assert "has not renewed its Lease for 99 s: what is shown may be old" in text
+    assert "has not renewed its Lease for 99 s; what is shown may be old" in text
     assert "may be old" not in status_text(200, heart=Pulse(None, "may not read"))
 
 

@@ -15,7 +15,7 @@ from vipa_cli.cluster.objects import AGENTS, LISTS, NODES, if_allowed, name_of, 
 from vipa_cli.cluster.pulse import Pulse, pulse
 from vipa_cli.cluster.strangers import excluded, strangers
 from vipa_cli.cluster.table import Cell, Column, Paper
-from vipa_cli.cluster.view import View, view
+from vipa_cli.cluster.view import NO_STATUS, View, view
 from vipa_cli.cluster.words import words_for
 
 # A line for people; -o json has all names.
@@ -26,7 +26,7 @@ COLUMNS: Final = (
     Column("ADDRESS", 2),
     Column("STATE"),
     Column("REASON"),
-    Column("WHICH MEANS", 3),
+    Column("WHICH MEANS", 3, wrap=True),
 )
 
 
@@ -109,7 +109,7 @@ def _who(vip: Json, seen: View, document: Json, paper: Paper, now: datetime) -> 
     else:
         paper.line("served by nobody", "bad", 2)
     reason = next((c["reason"] for c in document["candidates"] if c["state"] == "serves"), seen.reason)
-    if reason:
+    if reason and reason != NO_STATUS:
         paper.line(f"{reason}: {words_for(reason) or 'a word of another version'}", indent=2, hang=2)
     for wrong in seen.wrong:
         paper.line(wrong, "bad", 2, 2)
@@ -118,7 +118,7 @@ def _who(vip: Json, seen: View, document: Json, paper: Paper, now: datetime) -> 
     if seen.move:
         paper.line(f"a move to {seen.move} was asked for and is under way", "warn", 2, 2)
     if document["operator"]["alive"] is False:
-        paper.line(f"{document['operator']['says']}: what is shown may be old", "warn", 2, 2)
+        paper.line(f"{document['operator']['says']}; what is shown may be old", "warn", 2, 2)
 
 
 def _why(document: Json, paper: Paper) -> None:

@@ -112,8 +112,9 @@ def haproxy(vip: Json, port: int) -> str:
     there, not on the virtual IP alone."""
     names = {c.get("address"): f"{c.get('node')}-{c.get('interface')}" for c in status_of(vip).get("succession") or ()}
     hops = status_of(vip).get("nextHops") or ()
-    suffix = f":{port}" if port else ""
-    return "".join(f"    server {names.get(hop, hop)} {_bracketed(hop)}{suffix} check\n" for hop in hops)
+    # Without a port haproxy takes the client's, and then it has none to check.
+    suffix = f":{port} check" if port else ""
+    return "".join(f"    server {names.get(hop, hop)} {_bracketed(hop)}{suffix}\n" for hop in hops)
 
 
 def _bracketed(address: str) -> str:

@@ -50,7 +50,7 @@ def show(views: Sequence[View], heart: Pulse, paper: Paper, now: datetime) -> No
             paper.line(f"{each.name}: a move to {each.move} was asked for and is under way", "warn", hang=2)
     if heart.alive is False:
         paper.line(
-            f"{heart.says}: what is shown may be old. Addresses are served and fail over without it.", "warn", hang=2
+            f"{heart.says}; what is shown may be old. Addresses are served and fail over without it.", "warn", hang=2
         )
 
 

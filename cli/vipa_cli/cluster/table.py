@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Final, NamedTuple, TextIO
 
 STYLES: Final = {"good": "32", "bad": "31", "warn": "33", "bold": "1", "dim": "2"}
@@ -12,14 +13,18 @@ _GAP: Final = 2
 PIPE_WIDTH: Final = 200
 """A pipe has no width; names are at most 63 characters each and mostly short."""
 _NARROWEST: Final = 20
+# Of a column that takes several lines: three or four words.
+_WRAP_MIN: Final = 24
 _USUAL: Final = 80
 
 
 class Column(NamedTuple):
-    """``keep``: the lower, the sooner it is left out where there is no room; 0 is never left out."""
+    """``keep``: the lower, the sooner it is left out where there is no room; 0 is never left out. ``wrap``: it may take
+    several lines, before anything is left out."""
 
     title: str
     keep: int = 0
+    wrap: bool = False
 
 
 class Cell(NamedTuple):
@@ -62,15 +67,18 @@ class Paper:
         shown = [i for i in range(len(columns)) if not rows or any(row[i].text for row in rows)]
         widths = [max(len(c.title), *(len(r[i].text) for r in rows), 0) for i, c in enumerate(columns)]
         room = self.width - indent
-        while _total(widths, shown) > room and any(columns[i].keep for i in shown):
+        while not _fit(columns, widths, shown, room) and any(columns[i].keep for i in shown):
             shown.remove(min((i for i in shown if columns[i].keep), key=lambda i: columns[i].keep))
         if _total(widths, shown) > room:
             self._paragraphs(columns, rows, indent)
             return
-        head = [Cell(column.title, "dim") for column in columns]
-        for row in (head, *rows):
-            cells = [self._paint(row[i].text, row[i].style) + " " * (widths[i] - len(row[i].text)) for i in shown]
-            self._stream.write(f"{' ' * indent}{(' ' * _GAP).join(cells).rstrip()}\n")
+        for row in ([Cell(column.title, "dim") for column in columns], *rows):
+            for cells in zip_longest(*(_wrapped(row[i], widths[i]) for i in shown), fillvalue=Cell("")):
+                padded = (
+                    self._paint(c.text, c.style) + " " * (widths[i] - len(c.text))
+                    for i, c in zip(shown, cells, strict=True)
+                )
+                self._stream.write(f"{' ' * indent}{(' ' * _GAP).join(padded).rstrip()}\n")
 
     def _paragraphs(self, columns: Sequence[Column], rows: Sequence[Sequence[Cell]], indent: int) -> None:
         for row in rows:
@@ -90,6 +98,22 @@ def _columns(stream: TextIO) -> int:
         return int(said) if said.isascii() and said.isdigit() else os.get_terminal_size(stream.fileno()).columns
     except OSError:
         return _USUAL
+
+
+def _fit(columns: Sequence[Column], widths: list[int], shown: Sequence[int], room: int) -> bool:
+    """Whether the columns have room, those that may take several lines having been made narrow enough in ``widths``."""
+    for i in shown:
+        if columns[i].wrap and (over := _total(widths, shown) - room) > 0:
+            widths[i] = max(widths[i] - over, min(widths[i], _WRAP_MIN))
+    return _total(widths, shown) <= room
+
+
+def _wrapped(cell: Cell, width: int) -> list[Cell]:
+    if len(cell.text) <= width:
+        return [cell]
+    import textwrap
+
+    return [Cell(line, cell.style) for line in textwrap.wrap(cell.text, width, break_on_hyphens=False)]
 
 
 def _total(widths: Sequence[int], shown: Sequence[int]) -> int:

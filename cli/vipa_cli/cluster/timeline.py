@@ -15,7 +15,7 @@ from vipa_cli.cluster.objects import EVENTS, name_of, one_vip, status_of
 from vipa_cli.cluster.table import Cell, Column, Paper
 from vipa_cli.cluster.words import words_for
 
-COLUMNS: Final = (Column("TIME"), Column("AGO", 2), Column("WHAT"), Column("REASON"), Column("GAP", 3))
+COLUMNS: Final = (Column("TIME"), Column("AGO", 1), Column("REASON"), Column("GAP", 2), Column("WHAT", wrap=True))
 
 
 class Entry(NamedTuple):
@@ -69,9 +69,9 @@ def show(entries: list[Entry], paper: Paper, now: datetime) -> None:
         [
             Cell(_seconds(each.time), "dim"),
             Cell(age(each.time, now), "dim"),
-            Cell(each.what + (f" ({each.times} times)" if each.times > 1 else ""), styles.get(each.kind, "")),
             Cell(each.reason),
             Cell(each.gap),
+            Cell(each.what + (f" ({each.times} times)" if each.times > 1 else ""), styles.get(each.kind, "")),
         ]
         for each in entries
     ]

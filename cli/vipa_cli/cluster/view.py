@@ -1,9 +1,12 @@
 """One virtual IP as ``status`` shows it: judged from the object alone."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from vipa_cli.cluster.kubeconfig import Json
 from vipa_cli.cluster.objects import addresses, condition, name_of, status_of
+
+NO_STATUS: Final = "NoStatus"
+"""Not a word of the operator's: it is the one who has said nothing."""
 
 
 class View(NamedTuple):
@@ -38,7 +41,7 @@ def view(vip: Json) -> View:
         spares=int(status.get("spares") or 0),
         ready=ready.get("status") == "True",
         redundant=condition(vip, "Redundant").get("status") == "True",
-        reason=_reason(ready, accepted) if known else "NoStatus",
+        reason=_reason(ready, accepted) if known else NO_STATUS,
         move=str(move.get("to") or "") if move.get("phase", "Asked") == "Asked" else "",
         wrong=list(_wrong(vip)),
     )
@@ -52,12 +55,14 @@ def _reason(ready: Json, accepted: Json) -> str:
 def _wrong(vip: Json) -> list[str]:
     if not status_of(vip).get("conditions"):
         return ["nobody has looked at it yet: does the operator run? (kubectl vipa check)"]
-    found = []
+    found: dict[str, str] = {}
     for kind, good in (("Accepted", "True"), ("Conflict", "False"), ("Ready", "True")):
         said = condition(vip, kind)
         if said.get("status") not in (good, None):
-            found.append(f"{said.get('message') or kind} [{said.get('reason') or 'no reason'}]")
+            # One cause is often told by several conditions: not accepted, hence not served.
+            found.setdefault(
+                said.get("reason") or kind, f"{said.get('message') or kind} [{said.get('reason') or kind}]"
+            )
     if not condition(vip, "Ready"):
-        found.append("it is not said whether it is served")
-    # A conflict is often said twice: as the reason for not being accepted, and as the conflict itself.
-    return list(dict.fromkeys(found))
+        found["Ready"] = "it is not said whether it is served"
+    return list(found.values())

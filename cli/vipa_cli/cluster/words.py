@@ -44,7 +44,7 @@ _WORDS: Final = {
     Reason.NO_CANDIDATES: "no interface may serve it",
     Reason.ADDRESS_IN_USE: "another virtual IP has the address",
     Reason.NODE_ADDRESS: "the address is a node's own",
-    Reason.ACCEPTED: "accepted",
+    Reason.ACCEPTED: "valid, and in the plan",
     Reason.NO_CONFLICT: "nobody else uses the address",
     Reason.MOVE_REFUSED: "the move was refused",
     Reason.MOVE_TIMED_OUT: "the move was not done in time",
