@@ -6,11 +6,11 @@ from typing import Any, Final
 from urllib.parse import quote, urlencode
 
 import aiohttp
-import kopf
 import msgspec
 
 from vipa.errors import ConfigError
 from vipa_operator.errors import ApiError, UnreachableError
+from vipa_operator.login import Connection
 from vipa_operator.reconcile.cluster import Kind
 
 MANAGER: Final = "vipa-operator"
@@ -39,7 +39,7 @@ class Api:
     """``login`` is asked again whenever the API server does not know us any more. Raises ApiError for an answer that is
     no, UnreachableError for none within the time given."""
 
-    def __init__(self, login: Callable[[], kopf.ConnectionInfo]) -> None:
+    def __init__(self, login: Callable[[], Connection]) -> None:
         self._login = login
         self._session: aiohttp.ClientSession | None = None
         self._server = ""

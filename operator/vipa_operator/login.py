@@ -9,6 +9,9 @@ import kopf
 
 from vipa.errors import ConfigError
 
+Connection = kopf.ConnectionInfo
+"""Server, certificates and token; makes TLS contexts and headers for aiohttp."""
+
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 

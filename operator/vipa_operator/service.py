@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-import kopf
 import structlog
 
 from vipa_operator.api import PATHS, Api
@@ -15,7 +14,7 @@ from vipa_operator.eventing import Events
 from vipa_operator.ghosts import lay_ghosts, missing
 from vipa_operator.health import HealthServer
 from vipa_operator.leader import Leader
-from vipa_operator.login import login
+from vipa_operator.login import Connection, login
 from vipa_operator.metrics import Metrics
 from vipa_operator.reconcile import Key, Kind, Reconciler
 from vipa_operator.settings import Settings
@@ -189,7 +188,7 @@ class Service:
 
     # --- what comes in
 
-    def _login(self) -> kopf.ConnectionInfo:
+    def _login(self) -> Connection:
         return login(self._chosen.kubeconfig)
 
     def _took(self, kind: Kind, event: str | None, raw: Mapping[str, Any]) -> None:

@@ -80,12 +80,10 @@ def operator(api: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
 
 def test_from_apply_to_a_plan_and_a_status(operator: OperatorProcess, kubectl: Kubectl) -> None:
     populate(kubectl)
-    start = time.monotonic()
     kubectl.apply(manifest("VirtualIP", "web", {"addresses": ["10.1.1.8"]}))
     kubectl.wait("virtualips", "web", lambda v: condition(v, "Accepted") == ("True", "Accepted"), SOON_S)
     for name in NODES:
         kubectl.wait("virtualipnodes", name, lambda a: len(order(a, "web")) == 3, SOON_S)
-    print(f"applied, accepted and planned in {time.monotonic() - start:.2f} s")
     owner = kubectl.get("virtualipnodes", "w1")["metadata"]["ownerReferences"]
     assert [(o["kind"], o["name"]) for o in owner] == [("Node", "w1")]
     table = kubectl.run("get", "vip", "erp")
@@ -229,8 +227,7 @@ def test_two_replicas_never_both_write(api: ApiServer, kubectl: Kubectl, tmp_pat
             assert one.metric("vipa_api_writes_total") == before
             # Asked to stop, the leader gives the lease back: nobody waits for it to run out.
             assert two.terminate() == 0
-            took_s = until(one.leads, "the first leads again")
-            print(f"took over {took_s:.1f} s after the other had gone")
+            until(one.leads, "the first leads again")
             kubectl.patch("virtualips", "erp", {"spec": {"paused": False}})
             kubectl.wait("virtualipnodes", "w1", lambda a: not a["spec"]["assignments"][0].get("paused"), SOON_S)
 

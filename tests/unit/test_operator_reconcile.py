@@ -1,28 +1,15 @@
 import pytest
 
-from unit.fakes.apiserver import FakeCluster
+from unit.fakes.apiserver import LIST, FakeCluster, three_nodes
 from vipa_operator.reconcile import Key, Kind
 from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION, EXCLUDE_LABEL, LOAD_BALANCER_LABEL
-from vipa_operator.reconcile.reading import MOVE_TO
-
-LIST = {"interfaces": [{"address": "10.1.1.4"}, {"address": "10.1.1.5"}], "fallback": "Any"}
 
 DOWN = {"interface": "eth1", "state": "Down"}
 
 
 @pytest.fixture
 def three() -> FakeCluster:
-    """Three nodes on one LAN, the list prefers w1, then w2; erp served by w1."""
-    cluster = FakeCluster()
-    for i, name in enumerate(("w1", "w2", "w3")):
-        cluster.node(name)
-        cluster.agent(name, {"eth1": f"10.1.1.{4 + i}/24"})
-    cluster.put(Kind.LIST, "office", spec=LIST)
-    cluster.put(Kind.VIP, "erp", spec={"addresses": ["10.1.1.7"], "preferredInterfaceList": "office"})
-    cluster.sync()
-    cluster.holds("w1", "erp", "eth1", 1)
-    cluster.sync()
-    return cluster
+    return three_nodes()
 
 
 def test_a_node_gets_its_object_owned_by_it() -> None:
@@ -259,65 +246,6 @@ def test_a_deleted_vip_is_taken_back_also_when_the_operator_was_away(three: Fake
         fresh.store.put(key.kind, raw)
     fresh.sync()
     assert fresh.told("w1") == {}
-
-
-# --- move-to
-
-
-def ask(cluster: FakeCluster, to: str) -> None:
-    cluster.put(Kind.VIP, "erp", meta={"annotations": {MOVE_TO: to, "mine": "stays"}})
-    cluster.sync()
-
-
-def test_a_move_puts_the_target_first_until_it_holds_and_is_not_undone(three: FakeCluster) -> None:
-    ask(three, "w3")
-    assert three.told("w1") == {"erp": ["w3", "w1", "w2"]}
-    assert three.objects[Key(Kind.AGENT, "w1")]["spec"]["assignments"][0]["failback"]["policy"] == "Immediate"
-    assert three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"] == {MOVE_TO: "w3", "mine": "stays"}
-    three.holds("w1", "erp", "eth1", 1, "HandedOver", role="Spare")
-    three.holds("w3", "erp", "eth1", 2, "HandedOver")
-    three.sync()
-    assert three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"] == {"mine": "stays"}
-    assert three.told("w1") == {"erp": ["w3", "w1", "w2"]}  # so failback, whatever its policy, has nothing to do
-    assert "policy" not in three.objects[Key(Kind.AGENT, "w1")]["spec"]["assignments"][0].get("failback", {})
-
-
-def test_a_move_is_forgotten_when_its_target_fails_or_the_list_changes(three: FakeCluster) -> None:
-    ask(three, "w3/eth1")
-    three.holds("w3", "erp", "eth1", 2, "HandedOver")
-    three.sync()
-    three.put(Kind.LIST, "office", spec={**LIST, "fallback": "Any", "interfaces": [{"address": "10.1.1.5"}]})
-    three.sync()
-    assert three.told("w1")["erp"][0] == "w2"
-    ask(three, "w3")
-    three.sync()
-    assert three.told("w1")["erp"][0] == "w3"
-    three.holds("w2", "erp", "eth1", 9, "HolderSilent")
-    three.sync()
-    assert three.told("w1")["erp"][0] == "w2"
-
-
-def test_a_move_to_nowhere_is_refused_with_an_event(three: FakeCluster) -> None:
-    ask(three, "w9")
-    assert MOVE_TO not in three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"]
-    assert three.events[-1].reason == "MoveRefused"
-    assert "w1, w2, w3" in three.events[-1].message
-    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
-
-
-def test_a_move_that_is_not_taken_times_out(three: FakeCluster) -> None:
-    from datetime import timedelta
-
-    three.put(Kind.VIP, "erp", meta={"annotations": {MOVE_TO: "w2"}})
-    writes = three.step()
-    assert 50 < writes.due_in_s["erp"] <= 60
-    three.sync()
-    three.now += timedelta(seconds=61)
-    three.store.touch(Key(Kind.VIP, "erp"))
-    three.sync()
-    assert three.events[-1].reason == "MoveTimedOut"
-    assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
-    assert MOVE_TO not in three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"]
 
 
 def test_an_unread_list_and_a_pool_say_so_by_event() -> None:

@@ -144,3 +144,20 @@ class FakeCluster:
     def epoch(self, node: str) -> int:
         """Epoch of what a node is told."""
         return int(self.objects[Key(Kind.AGENT, node)].get("spec", {}).get("epoch", 0))
+
+
+LIST = {"interfaces": [{"address": "10.1.1.4"}, {"address": "10.1.1.5"}], "fallback": "Any"}
+
+
+def three_nodes() -> FakeCluster:
+    """Three nodes on one LAN, the list prefers w1, then w2; erp served by w1."""
+    cluster = FakeCluster()
+    for i, name in enumerate(("w1", "w2", "w3")):
+        cluster.node(name)
+        cluster.agent(name, {"eth1": f"10.1.1.{4 + i}/24"})
+    cluster.put(Kind.LIST, "office", spec=LIST)
+    cluster.put(Kind.VIP, "erp", spec={"addresses": ["10.1.1.7"], "preferredInterfaceList": "office"})
+    cluster.sync()
+    cluster.holds("w1", "erp", "eth1", 1)
+    cluster.sync()
+    return cluster
