@@ -147,16 +147,17 @@ async def many(numbers: Iterable[int], act: Callable[[int], Awaitable[None]]) ->
     await asyncio.gather(*(one(n) for n in numbers))
 
 
-async def steady(operator: Operator, vips: int) -> tuple[float, float]:
-    """Seconds until the last write, and how many there were."""
+async def steady(operator: Operator, vips: int, least: int) -> tuple[float, float]:
+    """Seconds until all VIPs were planned and the last write was done, and how many there were: at least ``least``."""
     start = last = time.monotonic()
-    writes = -1.0
+    writes, planned = -1.0, 0.0
     while time.monotonic() - start < STEADY_S_MAX:
+        before = writes, planned
         planned = await asyncio.to_thread(operator.metric, 'vipa_vips{state="NotReady"}')
-        now = await asyncio.to_thread(operator.metric, "vipa_api_writes_total")
-        if now != writes:
-            writes, last = now, time.monotonic()
-        if planned >= vips and time.monotonic() - last >= QUIET_S:
+        writes = await asyncio.to_thread(operator.metric, "vipa_api_writes_total")
+        if (writes, planned) != before:
+            last = time.monotonic()
+        if planned >= vips and writes >= least and time.monotonic() - last >= QUIET_S:
             return last - start, writes
         await asyncio.sleep(0.25)
     raise TimeoutError(f"not steady after {STEADY_S_MAX:g} s: {planned} planned, {writes} writes")
@@ -239,7 +240,7 @@ async def measure(given: argparse.Namespace, folder: Path, server: ApiServer) ->
         await make(api, given.nodes, given.vips)
         print(f"made        {given.nodes} nodes, {given.vips} VIPs in {time.monotonic() - start:.0f} s", flush=True)
         operator.start()
-        took_s, writes = await steady(operator, given.vips)
+        took_s, writes = await steady(operator, given.vips, given.vips + given.nodes)
         print(f"steady      {took_s:.1f} s, {writes:.0f} writes (promise: < 60 s)", flush=True)
         took = sorted(await changes(api, server.admin, given.vips, given.changes))
         p95 = took[min(len(took) - 1, int(len(took) * 0.95))]
@@ -260,7 +261,7 @@ async def measure(given: argparse.Namespace, folder: Path, server: ApiServer) ->
         )
         operator.stop()
         operator.start()
-        took_s, writes = await steady(operator, given.vips)
+        took_s, writes = await steady(operator, given.vips, 0)
         print(f"restarted   {took_s:.1f} s until it had looked at everything, {writes:.0f} writes", flush=True)
     finally:
         if operator.process.poll() is None:
