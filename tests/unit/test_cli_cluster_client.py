@@ -2,9 +2,10 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
@@ -59,21 +60,33 @@ def server() -> Iterator[str]:
         thread.join()
 
 
-def client(url: str, timeout_s: float = 10.0, **user: Any) -> Client:  # noqa: ANN401 - JSON
-    return Client(Access(url, "context lab of config", user=user), timeout_s)
+Make = Callable[..., Client]
+
+
+@pytest.fixture
+def client() -> Iterator[Make]:
+    """Makes clients: ``client(url, timeout_s=10.0, token="t")``."""
+    with ExitStack() as stack:
+
+        def make(url: str, timeout_s: float = 10.0, **user: str) -> Client:
+            made = Client(Access(url, "context lab of config", user=dict(user)), timeout_s)
+            stack.callback(made.close)
+            return made
+
+        yield make
 
 
 def failure(code: int, message: str, **details: str) -> Answer:
     return code, {}, json.dumps({"kind": "Status", "message": message, "code": code, "details": details})
 
 
-def test_a_server_that_asks_for_patience_gets_it(server: str) -> None:
+def test_a_server_that_asks_for_patience_gets_it(server: str, client: Make) -> None:
     Told.answers[:] = [(429, {"Retry-After": "0"}, "busy"), (503, {"Retry-After": "0"}, ""), (200, {}, '{"a": 1}')]
     assert client(server).get("/x") == {"a": 1}
     assert len(Told.asked) == 3
 
 
-def test_but_not_for_ever(server: str) -> None:
+def test_but_not_for_ever(server: str, client: Make) -> None:
     Told.answers[:] = [(429, {"Retry-After": "60"}, "busy")]
     with pytest.raises(ClusterError, match="answers 429 to /x: busy"):
         client(server, timeout_s=0.5).get("/x")
@@ -82,7 +95,7 @@ def test_but_not_for_ever(server: str) -> None:
         client(server).get("/x")
 
 
-def test_a_prefix_of_the_server_is_kept_and_who_asks_is_said(server: str) -> None:
+def test_a_prefix_of_the_server_is_kept_and_who_asks_is_said(server: str, client: Make) -> None:
     Told.answers[:] = [(200, {}, "{}")]
     client(f"{server}/clusters/a", token="t").patch("/api/x", {"spec": None})
     ((method, path, headers, body),) = Told.asked
@@ -104,7 +117,7 @@ def test_a_prefix_of_the_server_is_kept_and_who_asks_is_said(server: str) -> Non
         ((200, {}, "<html>"), ClusterError, "does the kubeconfig name an API server"),
     ],
 )
-def test_what_answers_mean(answer: Answer, error: type[ClusterError], says: str, server: str) -> None:
+def test_what_answers_mean(answer: Answer, error: type[ClusterError], says: str, server: str, client: Make) -> None:
     Told.answers[:] = [answer]
     with pytest.raises(error) as raised:
         client(server).get("/apis/vipa.dev/v1alpha1/virtualips/a")
@@ -112,13 +125,13 @@ def test_what_answers_mean(answer: Answer, error: type[ClusterError], says: str,
     assert says in str(raised.value)
 
 
-def test_a_connection_that_breaks_in_the_middle(server: str) -> None:
+def test_a_connection_that_breaks_in_the_middle(server: str, client: Make) -> None:
     Told.answers[:] = [(200, {"Content-Length": "100"}, '{"half": ')]
     with pytest.raises(UnreachableError):
         client(server, timeout_s=0.5).get("/x")
 
 
-def test_a_watch_gives_events_and_says_when_it_is_too_late(server: str) -> None:
+def test_a_watch_gives_events_and_says_when_it_is_too_late(server: str, client: Make) -> None:
     lines = [
         {"type": "MODIFIED", "object": {"a": 1}},
         {"type": "BOOKMARK", "object": {}},
