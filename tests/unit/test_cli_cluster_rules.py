@@ -93,7 +93,7 @@ def test_a_virtual_ip_by_name_by_address_and_by_mistake() -> None:
 
 
 def takes_over(thing: Object) -> list[str]:
-    return [each.takes_over for each in foresee.foresee(thing)]
+    return [each.successor for each in foresee.foresee(thing)]
 
 
 def test_who_takes_over() -> None:
@@ -106,7 +106,7 @@ def test_who_takes_over() -> None:
 
 def test_paused_means_nobody() -> None:
     nexts = foresee.foresee(vip("erp", lambda v: v["spec"].update(paused=True)))
-    assert [(each.takes_over, "paused" in each.how) for each in nexts] == [("", True)] * 3
+    assert [(each.successor, "paused" in each.how) for each in nexts] == [("", True)] * 3
 
 
 @pytest.mark.parametrize("timing", list(Timing))
@@ -394,7 +394,7 @@ def test_pulse(spec: Object, alive: bool) -> None:
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_every_reason_has_words(reason: Reason) -> None:
-    assert words_for(reason.value)
+    assert words_for(reason.value), f"say what {reason} means in cli/vipa_cli/cluster/words.py"
     assert words_for("FromTheFuture") == ""
 
 

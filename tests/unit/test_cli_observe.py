@@ -1,5 +1,6 @@
 """What ``vipa observe`` makes of the answers."""
 
+import argparse
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,32 @@ def test_without_an_interface_on_that_lan_nothing_can_be_told(
     # TEST-NET-3 (RFC 5737) is on nobody's LAN.
     assert observe_command("203.0.113.7", "", 0.1, None, tmp_path, "table") == exits.CANNOT_TELL
     assert "--interface" in capsys.readouterr().err
+
+
+def cluster_words(*, kubeconfig: Path | None, plugin: bool) -> argparse.Namespace:
+    return argparse.Namespace(kubeconfig=kubeconfig, context="", plugin=plugin)
+
+
+def test_a_cluster_that_was_named_must_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "config"
+    config.write_text("current-context: x\n")
+    code = observe_command(
+        *("10.1.1.7", "", 0.1, None, tmp_path, "table"), cluster=cluster_words(kubeconfig=config, plugin=False)
+    )
+    assert (code, "has no context 'x'" in capsys.readouterr().err) == (exits.CANNOT_TELL, True)
+
+
+def test_one_that_just_happens_to_be_there_need_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("current-context: x\n")
+    monkeypatch.setenv("KUBECONFIG", str(config))
+    words = cluster_words(kubeconfig=None, plugin=False)
+    # TEST-NET-3 (RFC 5737) is on nobody's LAN: it got as far as to look for an interface.
+    assert observe_command("203.0.113.7", "", 0.1, None, tmp_path, "table", cluster=words) == exits.CANNOT_TELL
+    said = capsys.readouterr().err
+    assert "the cluster says nothing of it: kubeconfig" in said
+    assert "--interface" in said
+    # Only the cluster knows names.
+    assert observe_command("erp", "", 0.1, None, tmp_path, "table", cluster=words) == exits.USAGE

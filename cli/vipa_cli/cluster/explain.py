@@ -51,7 +51,7 @@ def gather(client: Client, vip: Json, seen: View, heart: Pulse) -> Json:
     return {
         **seen._asdict(),
         "operator": heart._asdict(),
-        "holder": status_of(vip).get("holder"),
+        "holding": status_of(vip).get("holder"),
         "candidates": [_candidate(vip, c, unasked) for c in status_of(vip).get("succession") or ()],
         "noCandidates": strangers(vip, nodes or (), agents or (), pil) if known else None,
         "next": [each._asdict() for each in foresee(vip)],
@@ -101,7 +101,7 @@ def show(vip: Json, seen: View, document: Json, paper: Paper, now: datetime) -> 
 
 
 def _who(vip: Json, seen: View, document: Json, paper: Paper, now: datetime) -> None:
-    holder = document["holder"] or {}
+    holder = document["holding"] or {}
     if holder:
         details = ", ".join(filter(None, (holder.get("address"), holder.get("mac") and f"MAC {holder['mac']}")))
         since = f" for {age(seen.since, now)}" if seen.since else ""
@@ -149,6 +149,6 @@ def _why(document: Json, paper: Paper) -> None:
 
 
 def _next(each: Next, paper: Paper) -> None:
-    who = each.takes_over or "nobody"
-    paper.line(f"when {each.fault}: {who}", "" if each.takes_over else "bad", 2, 4)
+    who = each.successor or "nobody"
+    paper.line(f"when {each.fault}: {who}", "" if each.successor else "bad", 2, 4)
     paper.line(each.how, indent=6)

@@ -9,10 +9,10 @@ from vipa_cli.cluster.objects import endpoint_text, spec_of, status_of
 
 
 class Next(NamedTuple):
-    """``fault``: what happens; ``takes_over``: node/interface, "" for nobody; ``how``: for people."""
+    """``fault``: what happens; ``successor``: node/interface, "" for nobody; ``how``: for people."""
 
     fault: str
-    takes_over: str
+    successor: str
     how: str
 
 
