@@ -100,11 +100,19 @@ def test_an_unhealthy_holder_loses_too(net: Net) -> None:
 
 def test_a_newer_epoch_beats_a_better_rank(net: Net) -> None:
     b, p = two_holders(net, mine=4, theirs=5)
-    p.epoch = 3
+    p.epoch, p.plan = 3, 12345
     p.speak(WireRole.HOLDER)
     net.run(0.3)
     assert b.is_(State.SPARE)
     assert b.vip().reason is Reason.LOST_DUEL
+
+
+def test_an_epoch_that_changed_for_other_vips_does_not_decide(net: Net) -> None:
+    b, p = two_holders(net, mine=4, theirs=5)
+    p.epoch = 3
+    p.speak(WireRole.HOLDER)
+    net.run(0.1)
+    assert b.is_(State.HOLDER)
 
 
 def test_a_duel_is_fought_on_relayed_news(net: Net) -> None:

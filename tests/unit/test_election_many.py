@@ -77,7 +77,7 @@ def test_news_of_all_gets_out_at_once(net: Net) -> None:
     told: dict[float, set[int]] = {}
     for entry in net.log[begin:]:
         if entry.node == "b" and isinstance(entry.action, act.SendBeat):
-            beat = decode(entry.action.payload, (KEY,), b.elector.node.config.cluster_id)
+            beat = decode(entry.action.payload, (KEY,), b.elector.node.config.cluster_ids)
             told.setdefault(entry.at, set()).update(r.vip for r in beat.roles if r.role is WireRole.CLAIMING)
     assert len(next(vips for vips in told.values() if vips)) == count
 

@@ -161,6 +161,15 @@ def test_a_peer_that_does_not_follow_a_change_is_noticed_and_one_that_does_is_no
     assert a.vip().mismatch == set()
 
 
+def test_nodes_whose_first_key_differs_hear_each_other_while_keys_are_rotated() -> None:
+    old, new = Key(1, b"sixteen bytes or more of a secret"), Key(2, b"another one of sixteen bytes")
+    adding, swapped = Config("a", 1, keys=(old, new)), Config("b", 2, keys=(new, old))
+    assert adding.cluster_id in swapped.cluster_ids
+    assert swapped.cluster_id in adding.cluster_ids
+    assert Config("c", 3, keys=(Key(3, old.secret),)).cluster_id not in adding.cluster_ids
+    assert Config("d", 4, keys=(old,), cluster="named").cluster_ids == {Config("e", 5, cluster="named").cluster_id}
+
+
 def test_a_different_epoch_is_no_mismatch_and_moves_nothing(net: Net) -> None:
     b, p = net.machine("b", 4), net.puppet("p", 5)
     net.start(net.vip(4, 5), epoch=2)

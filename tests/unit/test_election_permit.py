@@ -29,7 +29,7 @@ def holder(net: Net) -> Machine:
 def said(action: act.Action) -> set[WireRole]:
     if not isinstance(action, act.SendBeat):
         return set()
-    return {r.role for r in decode(action.payload, [KEY], Config("", 0, cluster=CLUSTER).cluster_id).roles}
+    return {r.role for r in decode(action.payload, [KEY], Config("", 0, cluster=CLUSTER).cluster_ids).roles}
 
 
 def test_a_lapsed_permit_comes_before_anything_else(net: Net) -> None:

@@ -48,7 +48,7 @@ class Watcher:
 
     def holder_only_while_permitted(self, machine: Machine, payload: bytes, revoked: set[str]) -> None:
         vips = machine.elector.node.by_id
-        for entry in decode(payload, [KEY], CLUSTER_ID).roles:
+        for entry in decode(payload, [KEY], {CLUSTER_ID}).roles:
             if entry.role is WireRole.HOLDER:
                 vip = vips[entry.vip]
                 assert vip.name not in revoked

@@ -7,6 +7,7 @@ from vipa.election.events import Permitted
 from vipa.election.handover import offer
 from vipa.election.health import NEVER
 from vipa.election.node import Node
+from vipa.election.peers import Peer
 from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.heartbeat.model import Relay, WireRole
@@ -155,16 +156,24 @@ def _lost_duel(node: Node, vip: VipState) -> bool:
         if not peer.alive(node.now):
             continue
         fit = not peer.isolated and any(s.healthy for s in peer.endpoints.values())
-        if _meet(node, vip, Duelist(fit, peer.epoch, heard.entry.rank, peer.node)):
+        if _meet(node, vip, Duelist(fit, _epoch(vip, peer, peer.epoch), heard.entry.rank, peer.node)):
             return True
     return False
 
 
 def relayed(node: Node, vip: VipState, relay: Relay) -> None:
     """Another node tells of a holder that this one does not hear: duel on the news."""
-    holder = next((p.node for p in node.peers.values() if p.id == relay.holder), f"{relay.holder:016x}")
+    peer = next((p for p in node.peers.values() if p.id == relay.holder), None)
+    holder = peer.node if peer else f"{relay.holder:016x}"
     if relay.holder != node.id and node.now - relay.age_s > vip.since:
-        _meet(node, vip, Duelist(not relay.isolated, relay.epoch, relay.rank, holder))
+        _meet(node, vip, Duelist(not relay.isolated, _epoch(vip, peer, relay.epoch), relay.rank, holder))
+
+
+def _epoch(vip: VipState, peer: Peer | None, epoch: int) -> int:
+    """The epoch of ``peer`` as far as ``vip`` is concerned: where both work from the same plan of it, changes of other
+    VIPs that only one of them has to know of must not decide."""
+    heard = peer.roles.get(vip.id) if peer else None
+    return vip.epoch if heard is not None and heard.entry.plan == vip.digest else epoch
 
 
 def duelist(node: Node, vip: VipState) -> Duelist:

@@ -41,8 +41,20 @@ class Config:
 
     @property
     def cluster_id(self) -> int:
-        """32-bit id on the wire: the cluster's name, else what the first key's secret gives."""
-        return node_id(self.cluster or f"key:{self.accepted_keys[0].id}") >> 32
+        """32-bit id on the wire: the cluster's name, else what the first key gives."""
+        return _cluster_id(self.cluster or f"key:{self.accepted_keys[0].id}")
+
+    @property
+    def cluster_ids(self) -> frozenset[int]:
+        """Those that are this cluster's: without a name each accepted key gives one, or nodes would be deaf to each
+        other while keys are rotated."""
+        if self.cluster:
+            return frozenset({self.cluster_id})
+        return frozenset(_cluster_id(f"key:{key.id}") for key in self.accepted_keys)
+
+
+def _cluster_id(text: str) -> int:
+    return node_id(text) >> 32
 
 
 class Node:

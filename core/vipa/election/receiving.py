@@ -41,6 +41,7 @@ class Receiver:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.results: dict[str, int] = {}
+        self._clusters = node.config.cluster_ids
         self.unknown_fields = 0
         self._verified: dict[bytes, Beat] = {}
 
@@ -102,7 +103,7 @@ class Receiver:
         # the same bytes come in over every path: verify them once
         beat = self._verified.get(payload)
         if beat is None:
-            beat = decode(payload, self.node.config.accepted_keys, self.node.config.cluster_id)
+            beat = decode(payload, self.node.config.accepted_keys, self._clusters)
             self.unknown_fields += beat.unknown_fields
             if len(self._verified) >= VERIFIED_MAX:
                 del self._verified[next(iter(self._verified))]

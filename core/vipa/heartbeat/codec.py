@@ -11,7 +11,7 @@ type are skipped and counted, so that neighbouring versions understand each othe
 
 import hmac
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
@@ -97,8 +97,8 @@ def _pack_echo(echo: Echo) -> bytes:
     return _ECHO.pack(echo.incarnation, echo.digest, len(echo.paths)) + paths
 
 
-def decode(payload: bytes, keys: Sequence[Key], cluster: int) -> Beat:
-    """The heartbeat in ``payload``.
+def decode(payload: bytes, keys: Sequence[Key], clusters: Container[int]) -> Beat:
+    """The heartbeat in ``payload``, signed with one of ``keys`` for one of ``clusters``.
 
     Raises PeerError whose ``result`` is the metric label: garbled, version, cluster, key, forged.
     """
@@ -108,7 +108,7 @@ def decode(payload: bytes, keys: Sequence[Key], cluster: int) -> Beat:
     _, version, flags, theirs, key_id, incarnation, boot_id, seq, epoch, digest, interval, permit_left = head
     if version != VERSION:
         raise PeerError("version", str(version))
-    if theirs != cluster:
+    if theirs not in clusters:
         raise PeerError("cluster", f"{theirs:08x}")
     key = next((k for k in keys if k.id == key_id), None)
     if key is None:

@@ -74,7 +74,7 @@ class Puppet:
     def hear(self, event: ev.Event) -> None:
         """A machine's heartbeat."""
         assert isinstance(event, ev.BeatReceived)
-        beat = decode(event.payload, [KEY], Config("", 0, cluster=CLUSTER).cluster_id)
+        beat = decode(event.payload, [KEY], Config("", 0, cluster=CLUSTER).cluster_ids)
         self.heard.append(beat)
         for old in [k for k in self._echo if k[0] == beat.node and k[1] != beat.incarnation]:
             del self._echo[old]
