@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import gc
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,6 +50,8 @@ def _serve(settings: Settings) -> int:
     try:
         while asyncio.run(_run(settings)):
             gc.unfreeze()  # nothing of the agent that retired is needed by the one that begins
+    except asyncio.CancelledError:
+        pass  # asked to stop before it served anything
     finally:
         writer.close()
     return EXIT_GOOD
@@ -60,6 +63,10 @@ async def _run(settings: Settings) -> bool:
     from vipa_agent.metrics import Metrics
     from vipa_agent.tenure import Tenure
 
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container has no default for them
+        loop.add_signal_handler(number, task.cancel)
     metrics = Metrics()
     source = _source(settings, metrics)
     # before the agent that may still serve is asked to yield: with 2,000 VIPs this takes half a second

@@ -88,3 +88,19 @@ def test_a_frozen_agent_is_not_taken_for_gone(lab: Lab) -> None:
         new.wait_output("started", WAIT_S)
         cluster.wait_serves("w1/eth1")  # by failback
         assert old.terminate(20) == 0
+
+
+def test_an_agent_that_waits_to_serve_ends_when_it_is_asked_to(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        cluster.freeze("w2")
+        old = cluster.agents["w2"]
+        cluster.start("w2")
+        waiting = cluster.agents["w2"]
+        waiting.wait_output("does not yield yet", WAIT_S)
+        assert waiting.terminate(WAIT_S) == 0
+        assert "started" not in waiting.output()
+        old.thaw()
+        cluster.thaw("w2")
+        cluster.agents["w2"] = old
+        cluster.hold("w1/eth1", CALM.silence_s)
