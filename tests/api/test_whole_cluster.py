@@ -1,0 +1,123 @@
+"""API server, operator, agents and clients, all real: what people do with kubectl, seen from the LAN."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from vipa_lab.kube.accounts import add_node
+from vipa_lab.kube.apiserver import ApiServer
+from vipa_lab.kube.wholecluster import CONVERGE_S, WholeCluster
+from vipa_lab.lab import Lab
+from vipa_lab.manifests import preferred_list, virtual_ip
+
+VIPA = Path(sys.executable).parent / "vipa"
+# Promised: two seconds from kubectl apply to Ready; two cores may be busy with anything else.
+READY_S_MAX = 20.0
+
+
+def vipa(cluster: WholeCluster, *words: str) -> str:
+    done = subprocess.run(
+        [VIPA, *words, "--kubeconfig", cluster.api.admin],
+        capture_output=True,
+        text=True,
+        timeout=CONVERGE_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_from_apply_to_delete(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
+    with WholeCluster(lab, api, tmp_path, timing="Default") as cluster:
+        ready_s = cluster.start_whole()
+        print(f"\nkubectl apply to Ready: {ready_s:.2f} s")
+        assert ready_s < READY_S_MAX
+        cluster.wait_holder("w1/eth1")
+        status = cluster.vip_object()["status"]
+        assert status["nextHops"] == ["10.1.1.4", "10.1.1.5"], "only the machine that has it bound"
+        assert [each["reason"] for each in status["succession"][1:]] == ["LowerInList", "LowerInList"]
+        assert cluster.condition("Redundant")["status"] == "True"
+
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe)
+        cluster.write("list.yaml", preferred_list("10.1.1.6", "10.1.1.4", "10.1.1.5"))
+        cluster.apply()
+        cluster.wait_holder("w2/eth1")
+        cluster.wait_answered(probe)
+        cluster.check_lossless(probe.stop())
+
+        cluster.api.kubectl.delete("virtualip", "erp")
+        for name in ("w1", "w2"):
+            cluster.wait(lambda name=name: cluster.bound_on(name) == [], f"nothing is bound on {name}", CONVERGE_S)  # type: ignore[misc]
+            cluster.wait(lambda name=name: cluster.status(name)["vips"] == [], f"{name} knows of none", CONVERGE_S)  # type: ignore[misc]
+
+
+def test_moves_and_drains_lose_nothing(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
+    with WholeCluster(lab, api, tmp_path, failback="{policy: Never}") as cluster:
+        cluster.start_whole()
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe)
+        vipa(cluster, "move", "erp", "--to", "w2")
+        cluster.wait_holder("w2/eth1")
+        vipa(cluster, "drain", "w2")
+        cluster.wait_holder("w1/eth1")
+        cluster.wait_answered(probe)
+        cluster.check_lossless(probe.stop())
+        assert cluster.served() == ["w1/eth1", "w2/eth1", "w1/eth1"]
+        events = cluster.api.kubectl.list("events", "default")
+        said = " ".join(each["message"] for each in events if each["involvedObject"]["name"] == "erp")
+        assert "w2/eth1" in said
+
+
+def test_without_the_operator_nothing_moves_and_failover_goes_on(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
+    with WholeCluster(lab, api, tmp_path, failback="{policy: Never}") as cluster:
+        cluster.start_whole()
+        cluster.operator.kill()
+        cluster.hold("w1/eth1", 2.0)
+        cluster.nic("w1/eth1").port.down()
+        cluster.wait_serves("w1/eth2")
+        cluster.power_off("w1")
+        cluster.wait_serves("w2/eth1")
+        cluster.operator.start()
+        cluster.wait_holder("w2/eth1")
+        assert cluster.condition("Ready")["status"] == "True"
+        assert cluster.served() == ["w1/eth1", "w1/eth2", "w2/eth1"]
+
+
+def test_the_api_server_is_away_while_a_machine_dies(
+    own_api: Callable[..., ApiServer], lab: Lab, tmp_path: Path
+) -> None:
+    with WholeCluster(lab, own_api(), tmp_path) as cluster:
+        cluster.start_whole()
+        cluster.api.stop()
+        cluster.power_off("w1")
+        cluster.wait_serves("w2/eth1")
+        cluster.api.restart()
+        cluster.wait(lambda: cluster.holder() == "w2/eth1", "the status is true again", CONVERGE_S)
+
+
+def test_a_second_virtual_ip_and_a_third_node_disturb_nobody(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
+    with WholeCluster(lab, api, tmp_path) as cluster:
+        cluster.start_whole()
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe)
+        add_node(cluster.api.kubectl, "w3")
+        cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8"))
+        cluster.write("twice.yaml", virtual_ip("twice", "10.1.1.7"))
+        cluster.apply()
+        pos = cluster.datagrams("10.1.1.8")
+        cluster.wait_client(pos, "w1")
+        pos.stop()
+        refused = cluster.api.kubectl.wait(
+            "virtualip",
+            "twice",
+            lambda o: any(
+                c["type"] == "Accepted" and c["status"] == "False" for c in o.get("status", {}).get("conditions", [])
+            ),
+            CONVERGE_S,
+        )
+        assert "erp" in str(refused["status"]["conditions"])
+        cluster.wait_answered(probe)
+        cluster.check_lossless(probe.stop())
+        assert cluster.served() == ["w1/eth1"]
