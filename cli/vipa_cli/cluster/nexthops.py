@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from vipa_cli import exits
 from vipa_cli.cluster.client import Client
-from vipa_cli.cluster.errors import GoneError, UnreachableError, UsageError
+from vipa_cli.cluster.errors import ClusterError, GoneError, UsageError
 from vipa_cli.cluster.kubeconfig import Json
 from vipa_cli.cluster.objects import VIPS, addresses, name_of, one_vip, status_of
 
@@ -22,47 +22,55 @@ _PERSISTENT_S: Final = 300
 
 def nexthops_command(client: Client, wanted: str, form: str, port: int, *, watch: bool) -> int:
     """Print them in ``form``; with ``watch`` again after each change, until Ctrl-C. 0: there are some; 1: none."""
+    teller = _Teller(form, port)
     vip = one_vip(client, wanted)
-    said = _say(vip, form, port)
+    teller.tell(vip)
     if not watch:
         return exits.GOOD if status_of(vip).get("nextHops") else exits.NOT_GOOD
     while True:
         try:
-            said = _follow(client, vip, form, port, said)
-        except UnreachableError as error:
-            sys.stderr.write(f"vipa nexthops: {error}; still trying\n")
-            time.sleep(_RETRY_S)
+            _follow(client, vip, teller)
+            vip = one_vip(client, name_of(vip))
+            teller.tell(vip)
+            teller.trouble("")
+        except UsageError:
+            raise  # it was deleted
         except GoneError:
-            pass  # too long ago: look again
-        vip = _look_again(client, vip)
-        said = _say(vip, form, port, said)
-
-
-def _look_again(client: Client, vip: Json) -> Json:
-    while True:
-        try:
-            return one_vip(client, name_of(vip))
-        except UnreachableError:
+            vip["metadata"]["resourceVersion"] = ""  # too long ago: from now on
+        except ClusterError as error:
+            # A server that is away, or comes back and does not know everybody's rights yet.
+            teller.trouble(str(error))
             time.sleep(_RETRY_S)
 
 
-def _follow(client: Client, vip: Json, form: str, port: int, said: str) -> str:
-    """Until the watch ends; gives what was said last."""
+class _Teller:
+    """Says what is new, once."""
+
+    def __init__(self, form: str, port: int) -> None:
+        self._form, self._port = FORMS[form], port
+        self._said = self._trouble = ""
+
+    def tell(self, vip: Json) -> None:
+        text = self._form(vip, self._port)
+        if text != self._said:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        self._said = text
+
+    def trouble(self, text: str) -> None:
+        if text and text != self._trouble:
+            sys.stderr.write(f"vipa nexthops: {text}; still trying\n")
+        self._trouble = text
+
+
+def _follow(client: Client, vip: Json, teller: _Teller) -> None:
+    """Until the watch ends."""
     since = vip["metadata"].get("resourceVersion", "")
     for event in client.watch(f"{VIPS}?fieldSelector={quote(f'metadata.name={name_of(vip)}')}", since):
         if event["type"] == "DELETED":
             raise UsageError(f"the virtual IP {name_of(vip)} was deleted")
         if event["type"] in ("ADDED", "MODIFIED"):
-            said = _say(event["object"], form, port, said)
-    return said
-
-
-def _say(vip: Json, form: str, port: int, before: str = "") -> str:
-    text = FORMS[form](vip, port)
-    if text != before:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    return text
+            teller.tell(event["object"])
 
 
 def _hops(vip: Json, address: str) -> list[str]:
