@@ -31,7 +31,7 @@ def vipa(cluster: WholeCluster, *words: str) -> str:
 def test_from_apply_to_delete(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
     with WholeCluster(lab, api, tmp_path, timing="Default") as cluster:
         ready_s = cluster.start_whole()
-        print(f"\nkubectl apply to Ready: {ready_s:.2f} s")
+        sys.stdout.write(f"\nkubectl apply to Ready: {ready_s:.2f} s\n")
         assert ready_s < READY_S_MAX
         cluster.wait_holder("w1/eth1")
         status = cluster.vip_object()["status"]

@@ -92,7 +92,7 @@ def test_forged_and_garbled_heartbeats_are_counted_and_move_nothing(lab: Lab) ->
     with Cluster(lab) as cluster:
         cluster.start_both()
         forger = Forger(cluster)
-        true = decode(heartbeats(cluster.nic("w2/eth1"), 1)[0].payload, (forger.key,), forger.cluster_id)
+        true = decode(heartbeats(cluster.nic("w2/eth1"), 1)[0].payload, (forger.key,), {forger.cluster_id})
         lie = lies(true)
         unknown_key, wrong_secret = Key(forger.key.id ^ 1, b"x" * 32), Key(forger.key.id, b"x" * 32)
         right = encode(lie, forger.key, forger.cluster_id)
