@@ -119,11 +119,36 @@ def test_two_starts_are_two_replicas() -> None:
     assert parse_words(["--listen", "[::1]:0"]).listen == ("::1", 0)
 
 
-def test_outside_of_a_cluster_the_kubeconfig_is_missed(tmp_path: Path) -> None:
+def test_outside_of_a_cluster_the_kubeconfig_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(ConfigError, match="give --kubeconfig"):
-        login(None, {})
+        login(None)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    with pytest.raises(ConfigError, match="service account"):
+        login(None)
     with pytest.raises(ConfigError, match="there is no file"):
         login(tmp_path / "none")
     (tmp_path / "empty").write_text("{}")
     with pytest.raises(ConfigError, match="cannot be used"):
         login(tmp_path / "empty")
+
+
+def kubeconfig(folder: Path, user: str) -> Path:
+    path = folder / "config"
+    path.write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+        f"clusters: [{{name: k, cluster: {{server: 'https://10.0.0.1:6443'}}}}]\nusers: [{{name: u, user: {user}}}]\n"
+    )
+    return path
+
+
+def test_tokens_and_programs_of_a_kubeconfig_are_used(tmp_path: Path) -> None:
+    info = login(kubeconfig(tmp_path, "{token: secret}"))
+    assert (info.server, info.scheme, info.token) == ("https://10.0.0.1:6443", "Bearer", "secret")
+    program = tmp_path / "who"
+    said = '{"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": "made"}}'
+    program.write_text(f"#!/bin/sh\necho '{said}'\n")
+    program.chmod(0o755)
+    by = f"{{exec: {{apiVersion: client.authentication.k8s.io/v1, command: {program}, interactiveMode: Never}}}}"
+    assert login(kubeconfig(tmp_path, by)).token == "made"
