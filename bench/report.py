@@ -55,12 +55,13 @@ def main() -> int:
     """Exit code 1 when there is nothing to report on."""
     parser = argparse.ArgumentParser(prog="bench/report.py", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="print a report of the quick runs, write no file")
+    parser.add_argument("--note", default="", help="what a reader must know of these runs, e.g. what else ran")
     options = parser.parse_args()
     runs = read(QUICK_RUNS if options.quick else RUNS)
     if not any(not run.void for run in runs):
         print("no runs to report on: 'make bench-failover' makes them", file=sys.stderr)
         return 1
-    text = render(runs)
+    text = render(runs, options.note)
     if options.quick:
         print(text)
     else:
@@ -74,7 +75,7 @@ def write(path: Path, text: str) -> None:
     print(f"{path.relative_to(ROOT)} written")
 
 
-def render(runs: Sequence[Run]) -> str:
+def render(runs: Sequence[Run], note: str = "") -> str:
     """The whole page."""
     keepalived = keepalived_version() if any("keepalived" in run.contender for run in runs) else ""
     facts = [
@@ -84,6 +85,7 @@ def render(runs: Sequence[Run]) -> str:
         f"- dates: {_span([run.date for run in runs])}",
         f"- vipa: {', '.join(dict.fromkeys(run.commit for run in runs)) or 'no git checkout'}"
         " (commits; + means with changes)",
+        *([f"- note: {note}"] if note else []),
     ]
     tables = "".join(_table(case, runs) for case in CASES)
     return INTRODUCTION + "\n".join(facts) + "\n\n" + tables.rstrip() + "\n" + METHOD.format(probe=PROBE_MS, ask=ASK_MS)
