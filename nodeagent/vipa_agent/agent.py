@@ -277,8 +277,8 @@ class Agent:
             self._remember()
 
     def _mend(self) -> None:
-        if not self.kernel.intact():
-            log.warning("gate removed by someone: restored")
+        if lacking := self.kernel.lacking():
+            log.warning("removed by someone: put back", what=lacking)
             self.kernel.guard(self.elector.node.by_address, self._own)
         self._rebind()
 

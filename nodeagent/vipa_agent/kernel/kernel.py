@@ -112,9 +112,14 @@ class Kernel:
             self._addresses.bind([address], [ifindex])
         return frozenset(address for address, _ifindex in lost)
 
-    def intact(self) -> bool:
-        """Whether the gate's tables are there; if not, ``guard`` makes them again (elections are lost)."""
-        return self._gate.intact()
+    def lacking(self) -> str:
+        """What somebody has removed, for people; "" for nothing. ``guard`` makes it again (with the gate's tables
+        elections are lost)."""
+        if not self._gate.intact():
+            return "the gate's tables"
+        ready = {link.name for link in self.links.snapshot(self._wanted | self.bound()) if link.up and link.carrier}
+        with self._gate.lock:
+            return self._steering.lacking(ready)
 
     def begin_claim(self, addresses: Sequence[str], timeout_s: float = CLAIM_MS / 1000) -> bool:
         """Set the claim elements, which end by themselves after ``timeout_s``."""

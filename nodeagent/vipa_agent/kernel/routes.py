@@ -13,7 +13,7 @@ import errno
 import ipaddress
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -87,6 +87,9 @@ class Routes:
     def __init__(self, route_socket: NetlinkSocket, mask: int) -> None:
         self._socket = route_socket
         self._mask = mask
+        self._rules: frozenset[_Rule] = frozenset()
+        self._filled: dict[str, frozenset[tuple[int, tuple[bytes, bytes, bytes]]]] = {}
+        """Interface → (table, identity) of its routes that were there after the last :meth:`apply`."""
 
     def apply(self, nics: Sequence[NicRoutes]) -> None:
         """Make rules and tables exactly these. Routes of an interface that is not ready are left for its next change.
@@ -108,6 +111,26 @@ class Routes:
                 self._socket.request(RTM_DELRULE, 0, body, "removing a rule", fine=(errno.ENOENT,))
                 if rule.table not in (0, RT_TABLE_MAIN, *used):
                     self._trim(rule.table, set())
+        self._rules = frozenset(wanted)
+        self._filled = {nic.interface: frozenset(self._routes_of(nic.slot)) for nic in nics}
+
+    def lacking(self, ready: Container[str]) -> str:
+        """What of the last :meth:`apply` somebody has removed since, for people; "" for nothing. Of interfaces that are
+        not ``ready`` the kernel itself removes routes."""
+        gone = sorted(rule.priority for rule in self._rules.difference(self._present()))
+        if gone:
+            return f"rule {gone[0]}"
+        for interface, filled in self._filled.items():
+            tables = {table for table, _ in filled}
+            if interface in ready and not filled <= {
+                r for table in tables for r in self._routes_of(table - TABLE_BASE)
+            }:
+                return f"a route of {interface}"
+        return ""
+
+    def _routes_of(self, slot: int) -> Iterator[tuple[int, tuple[bytes, bytes, bytes]]]:
+        table = TABLE_BASE + slot
+        return ((table, _identity(route)) for route in self._dump(table))
 
     def _fill_table(self, nic: NicRoutes) -> None:
         table = TABLE_BASE + nic.slot

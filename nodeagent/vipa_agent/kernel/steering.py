@@ -4,7 +4,7 @@ Only interfaces that share a LAN with another one are steered; without any, noth
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from vipa.election.events import LocalInterface
@@ -75,6 +75,14 @@ class Steering:
             sets.OUT4: out,
         }
         self._mirror.sync(maps)
+
+    def lacking(self, ready: Container[str]) -> str:
+        """What of it somebody has removed, for people; "" for nothing. ``ready``: interfaces whose link is up."""
+        if self._made is None:
+            return ""
+        if not self._mirror.socket.has_table(NFPROTO_INET, sets.TABLE):
+            return f"table inet {sets.TABLE}"
+        return self._routes.lacking(ready)
 
     def flip(self, change: Change, addresses: Iterable[str], interface: str) -> None:
         """Add to a transaction: replies from these virtual IPs leave by ``interface`` from now on."""
