@@ -181,6 +181,32 @@ def test_a_different_epoch_is_no_mismatch_and_moves_nothing(net: Net) -> None:
     assert b.is_(State.SPARE)
 
 
+def test_a_vip_that_is_called_otherwise_is_kept(net: Net) -> None:
+    a, _ = holder_and_spare(net)
+    begin, term = len(net.log), a.vip().term
+    a.plan = Plan(0, (net.vip(4, 5, name="renamed"),))
+    a.step(ev.PlanChanged(a.plan))
+    net.run(1)
+    assert a.is_(State.HOLDER, "renamed")
+    assert a.vip("renamed").term == term
+    assert list(a.elector.node.vips) == ["renamed"]
+    assert not [e for e in net.log[begin:] if isinstance(e.action, act.Revoke | act.Unbind | act.BeginClaim)]
+
+
+def test_two_vips_that_swap_their_names_are_kept(net: Net) -> None:
+    a = net.machine("a", 4)
+    one, two = net.vip(4, name="one"), net.vip(4, name="two", address="10.1.1.8")
+    a.start(Plan(0, (one, two)))
+    net.run(1)
+    begin = len(net.log)
+    swapped = Plan(0, (net.vip(4, name="two"), net.vip(4, name="one", address="10.1.1.8")))
+    a.step(ev.PlanChanged(swapped))
+    net.run(1)
+    assert a.is_(State.HOLDER, "one")
+    assert a.is_(State.HOLDER, "two")
+    assert not [e for e in net.log[begin:] if isinstance(e.action, act.Revoke | act.Unbind)]
+
+
 def test_a_new_plan_keeps_what_is_held(net: Net) -> None:
     a, p = holder_and_spare(net)
     begin = len(net.log)

@@ -16,30 +16,41 @@ READ_S: Final = 2.0
 and a folder may be copied to the nodes one after the other."""
 
 
+_STEADY: Final = frozenset({State.IDLE, State.LISTENING, State.SPARE, State.HOLDER})
+"""States that a virtual IP keeps under another name; a takeover under way begins anew."""
+
+
 def take_plan(node: Node, plan: Plan) -> None:
-    """What is no longer planned is released; what stays keeps its state (rule 13). ``configure`` comes next."""
+    """What is no longer planned is released; what stays keeps its state, whatever it is called now (rule 13).
+    ``configure`` comes next."""
     node.plan = plan
-    planned = {vip.name: vip for vip in plan.vips}
-    for name, state in list(node.vips.items()):
-        if name not in planned or planned[name].id != state.id:
+    planned = {vip.id: vip for vip in plan.vips}
+    known: dict[int, VipState] = {}
+    for state in node.vips.values():
+        vip = planned.get(state.id)
+        if vip is not None and (vip.name == state.name or state.state in _STEADY):
+            known[state.id] = state
+        else:
             node.release(state)
             node.transition(state, State.IDLE, Reason.PLAN_REMOVED)
-            del node.vips[name]
-    for vip in plan.vips:
-        known = node.vips.get(vip.name)
-        if known is None:
-            node.vips[vip.name] = VipState(vip, plan.epoch, vip.id, vip.digest)
-        else:
-            if known.digest != vip.digest or known.epoch != plan.epoch:
-                known.mismatch.clear()
-                known.compare_at = node.now + READ_S
-            known.plan, known.epoch, known.digest = vip, plan.epoch, vip.digest
+    node.exchanging.clear()  # found again under the names of now, when all are looked at
+    node.vips = {vip.name: _follow(node, known.get(vip.id), vip, plan.epoch) for vip in plan.vips}
     for order, vip in enumerate(plan.vips):
         node.vips[vip.name].order = order
     node.silence_min_s = min((v.policy.profile.silence_s for v in plan.vips), default=float("inf"))
     node.fastest_s = min((v.policy.profile.interval_s for v in plan.vips), default=float("inf"))
     node.by_id = {v.id: v for v in node.vips.values()}
     node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}
+
+
+def _follow(node: Node, state: VipState | None, vip: PlannedVip, epoch: int) -> VipState:
+    if state is None:
+        return VipState(vip, epoch, vip.id, vip.digest)
+    if state.digest != vip.digest or state.epoch != epoch:
+        state.mismatch.clear()
+        state.compare_at = node.now + READ_S
+    state.plan, state.epoch, state.digest = vip, epoch, vip.digest
+    return state
 
 
 def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
