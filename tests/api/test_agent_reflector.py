@@ -281,13 +281,14 @@ def test_an_older_plan_of_the_same_object_is_not_taken(api: ApiServer, tmp_path:
     """The server's own rule forbids to write one, so the kept plan is made newer than the object."""
     operator = Operator(api)
     operator.write(Plan(3, (vip(),)))
+    boot = lastplan.boot_id()
 
     async def story() -> None:
         async with running(from_kubeconfig(api.admin), tmp_path) as agent:
-            await until(lambda: agent.epochs() == [3] and lastplan.load(tmp_path, "w1"), "the plan, kept")
-        kept = lastplan.load(tmp_path, "w1")
+            await until(lambda: agent.epochs() == [3] and lastplan.load(tmp_path, "w1", boot), "the plan, kept")
+        kept = lastplan.load(tmp_path, "w1", boot)
         assert kept is not None
-        lastplan.save(tmp_path, "w1", lastplan.Kept(kept.uid, Plan(8, (vip(8),))))
+        lastplan.save(tmp_path, "w1", boot, lastplan.Kept(kept.uid, Plan(8, (vip(8),))))
         async with running(from_kubeconfig(api.admin), tmp_path) as agent:
             await until(lambda: operator.status().get("epoch") == 8, "what is served is reported")
             await asyncio.sleep(1.0)

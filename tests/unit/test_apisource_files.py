@@ -7,46 +7,70 @@ import sys
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from vipa.errors import ConfigError
 from vipa.plan import Endpoint, Plan, PlannedVip, Policy
 from vipa_agent.settings import parse
 from vipa_agent.sources.api.config import ApiConfig, from_kubeconfig, in_cluster
-from vipa_agent.sources.api.lastplan import PLAN_NAME, Kept, LastPlanError, load, save
+from vipa_agent.sources.api.lastplan import PLAN_NAME, Kept, LastPlanError, OtherBootError, boot_id, load, save
+from vipa_agent.sources.api.source import ApiSource
 
 PLAN = Plan(7, (PlannedVip("erp", ("10.1.1.7",), (Endpoint("10.1.1.4", "w1", "eth1"),), Policy(failback_delay_s=1.5)),))
+BOOT = "83d7f6c2-4d0c-4a57-9d36-2f1d5f1b6a10"
 
 
 def test_the_last_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
-    assert load(tmp_path, "w1") is None
-    save(tmp_path / "new", "w1", Kept("uid", PLAN))
-    assert load(tmp_path / "new", "w1") == Kept("uid", PLAN)
-    save(tmp_path / "new", "w1", Kept("uid", Plan(8)))
-    assert load(tmp_path / "new", "w1") == Kept("uid", Plan(8))
+    assert load(tmp_path, "w1", BOOT) is None
+    save(tmp_path / "new", "w1", BOOT, Kept("uid", PLAN))
+    assert load(tmp_path / "new", "w1", BOOT) == Kept("uid", PLAN)
+    save(tmp_path / "new", "w1", BOOT, Kept("uid", Plan(8)))
+    assert load(tmp_path / "new", "w1", BOOT) == Kept("uid", Plan(8))
     assert [path.name for path in (tmp_path / "new").iterdir()] == [PLAN_NAME]
 
 
 def test_no_byte_of_the_last_plan_may_differ(tmp_path: Path) -> None:
-    save(tmp_path, "w1", Kept("uid", PLAN))
+    save(tmp_path, "w1", BOOT, Kept("uid", PLAN))
     path = tmp_path / PLAN_NAME
     good = path.read_bytes().rstrip()
     for at in range(len(good)):
         path.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
         try:
-            read = load(tmp_path, "w1")
+            read = load(tmp_path, "w1", BOOT)
         except LastPlanError:
             continue
         assert read == Kept("uid", PLAN), f"byte {at}"
     for torn in (b"", b"{}", good[: len(good) // 2], b"\xff\xfe", b'{"checksum": "", "content": []}'):
         path.write_bytes(torn)
         with pytest.raises(LastPlanError, match="damaged"):
-            load(tmp_path, "w1")
+            load(tmp_path, "w1", BOOT)
 
 
 def test_the_last_plan_of_another_node_is_refused(tmp_path: Path) -> None:
-    save(tmp_path, "w1", Kept("uid", PLAN))
+    save(tmp_path, "w1", BOOT, Kept("uid", PLAN))
     with pytest.raises(LastPlanError, match="is of node w1, this is w2"):
-        load(tmp_path, "w2")
+        load(tmp_path, "w2", BOOT)
+
+
+def test_a_plan_from_before_the_node_was_started_is_refused(tmp_path: Path) -> None:
+    """Others may have been given its addresses since: an agent that serves by it would claim them back."""
+    save(tmp_path, "w1", BOOT, Kept("uid", PLAN))
+    with pytest.raises(OtherBootError, match="from before this node was started"):
+        load(tmp_path, "w1", "0c6f1f0e-2a73-4c43-a5c0-2c1b3a4d5e6f")
+    assert load(tmp_path, "w1", BOOT) == Kept("uid", PLAN)
+
+
+def test_a_reboot_is_told_once_and_the_agent_waits(tmp_path: Path) -> None:
+    save(tmp_path, "w1", boot_id(), Kept("uid", PLAN))
+    source = ApiSource(ApiConfig("https://h"), "w1", tmp_path, lambda: None)
+    assert source.first() == PLAN, "the agent was started again, not the node"
+    save(tmp_path, "w1", BOOT, Kept("uid", PLAN))
+    with capture_logs() as said:
+        source = ApiSource(ApiConfig("https://h"), "w1", tmp_path, lambda: None)
+        assert source.first() is None
+        assert source.first() is None
+    assert [(entry["event"], entry["log_level"]) for entry in said] == [("last plan not used", "info")]
+    assert "waiting for the API" in said[0]["detail"]
 
 
 def kubeconfig(path: Path, user: object, cluster: object, **more: object) -> Path:

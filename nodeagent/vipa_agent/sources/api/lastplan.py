@@ -16,10 +16,16 @@ from vipa.resources.node import VirtualIPNodeSpec
 from vipa_agent.state import replace
 
 PLAN_NAME: Final = "plan.json"
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+"""The kernel's own name of this boot (random(4)); the same inside containers."""
 
 
 class LastPlanError(Exception):
     """There is a file, and it cannot be used; the message says why."""
+
+
+class OtherBootError(LastPlanError):
+    """There is a file, and nothing is wrong with it but that the node was started since."""
 
 
 class Kept(NamedTuple):
@@ -32,6 +38,7 @@ class Kept(NamedTuple):
 class _Content(msgspec.Struct, frozen=True):
     node: str
     uid: str
+    boot: str
     spec: VirtualIPNodeSpec
 
 
@@ -40,8 +47,13 @@ class _File(msgspec.Struct, frozen=True):
     content: msgspec.Raw
 
 
-def load(state_dir: Path, node: str) -> Kept | None:
-    """The plan kept for ``node``; None when none was. Raises LastPlanError."""
+def boot_id() -> str:
+    """This boot of the node. Raises OSError."""
+    return BOOT_ID.read_text().strip()
+
+
+def load(state_dir: Path, node: str, boot: str) -> Kept | None:
+    """The plan kept for ``node`` in this ``boot``; None when none was. Raises LastPlanError."""
     path = state_dir / PLAN_NAME
     try:
         file = msgspec.json.decode(path.read_bytes(), type=_File)
@@ -56,16 +68,18 @@ def load(state_dir: Path, node: str) -> Kept | None:
         raise LastPlanError(f"{path} is damaged: its checksum does not fit")
     if content.node != node:
         raise LastPlanError(f"{path} is of node {content.node}, this is {node}: give each node a state dir of its own")
+    if content.boot != boot:
+        raise OtherBootError(f"{path} is from before this node was started: waiting for the API")
     planned = plan_of(content.spec)
     if planned.refusals:
         raise LastPlanError(f"{path} is damaged: {planned.refusals[0].message}")
     return Kept(content.uid, planned)
 
 
-def save(state_dir: Path, node: str, kept: Kept) -> None:
+def save(state_dir: Path, node: str, boot: str, kept: Kept) -> None:
     """Replace what is kept: all or nothing. Blocks on the disk. Raises OSError."""
     spec = VirtualIPNodeSpec(kept.plan.epoch, tuple(assignment_of(vip) for vip in kept.plan.vips))
-    content = msgspec.json.encode(_Content(node, kept.uid, spec))
+    content = msgspec.json.encode(_Content(node, kept.uid, boot, spec))
     replace(state_dir / PLAN_NAME, msgspec.json.encode(_File(_checksum(content), msgspec.Raw(content))) + b"\n")
 
 

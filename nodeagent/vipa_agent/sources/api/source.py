@@ -48,6 +48,8 @@ class ApiSource:
         self._config = config
         self._node = node
         self._state_dir = state_dir
+        self._boot = lastplan.boot_id()
+        self._unusable = ""
         self._heard = heard
         self._bounds = bounds
         self._freshness = Freshness()
@@ -60,11 +62,14 @@ class ApiSource:
         self._reflector: Reflector | None = None
 
     def first(self) -> Plan | None:
-        """The plan kept from before."""
+        """The plan kept from before. Why there is none is said once: it is looked for twice."""
         try:
-            kept = lastplan.load(self._state_dir, self._node)
+            kept = lastplan.load(self._state_dir, self._node, self._boot)
         except lastplan.LastPlanError as error:
-            log.warning("last plan not usable", detail=str(error))
+            if str(error) != self._unusable:
+                say = log.info if isinstance(error, lastplan.OtherBootError) else log.warning
+                say("last plan not used", detail=str(error))
+            self._unusable = str(error)
             return None
         if kept is None:
             return None
@@ -156,7 +161,8 @@ class ApiSource:
         self._plan = plan
         if (uid, plan) != known:
             try:
-                await asyncio.to_thread(lastplan.save, self._state_dir, self._node, lastplan.Kept(uid, plan))
+                kept = lastplan.Kept(uid, plan)
+                await asyncio.to_thread(lastplan.save, self._state_dir, self._node, self._boot, kept)
             except OSError as error:
                 log.warning("plan not kept for a restart", detail=f"{error.filename}: {error.strerror}")
         return True
