@@ -1,5 +1,6 @@
 """API server, operator, agents and clients, all real: what people do with kubectl, seen from the LAN."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +29,11 @@ def vipa(cluster: WholeCluster, *words: str) -> str:
     return done.stdout
 
 
+def gated(cluster: WholeCluster, name: str) -> bool:
+    """Whether anything in a machine's nftables names the address."""
+    return re.search(rf"\b{re.escape(cluster.vip)}\b", cluster.node(name).run(["nft", "list", "ruleset"])) is not None
+
+
 def test_from_apply_to_delete(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
     with WholeCluster(lab, api, tmp_path, timing="Default") as cluster:
         ready_s = cluster.start_whole()
@@ -47,9 +53,11 @@ def test_from_apply_to_delete(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
         cluster.wait_answered(probe)
         cluster.check_lossless(probe.stop())
 
+        assert all(gated(cluster, name) for name in ("w1", "w2"))
         cluster.api.kubectl.delete("virtualip", "erp")
         for name in ("w1", "w2"):
             cluster.wait(lambda name=name: cluster.bound_on(name) == [], f"nothing is bound on {name}", CONVERGE_S)  # type: ignore[misc]
+            cluster.wait(lambda name=name: not gated(cluster, name), f"no rule on {name} names it", CONVERGE_S)  # type: ignore[misc]
             cluster.wait(lambda name=name: cluster.status(name)["vips"] == [], f"{name} knows of none", CONVERGE_S)  # type: ignore[misc]
 
 
