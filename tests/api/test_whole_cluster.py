@@ -129,3 +129,37 @@ def test_a_second_virtual_ip_and_a_third_node_disturb_nobody(lab: Lab, api: ApiS
         cluster.wait_answered(probe)
         cluster.check_lossless(probe.stop())
         assert cluster.served() == ["w1/eth1"]
+
+
+def test_a_deleted_virtualipnode_is_made_again_and_nobody_notices(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
+    with WholeCluster(lab, api, tmp_path) as cluster:
+        cluster.start_whole()
+        before = {name: cluster.node_object(name) for name in ("w1", "w2")}
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe)
+
+        def back(name: str) -> bool:
+            found = api.kubectl.find("virtualipnodes", name)
+            return (
+                found is not None
+                and found["metadata"]["uid"] != before[name]["metadata"]["uid"]
+                and found["spec"].get("assignments") == before[name]["spec"]["assignments"]
+                and found.get("status", {}).get("epoch") == found["spec"]["epoch"] > before[name]["spec"]["epoch"]
+            )
+
+        api.kubectl.delete("virtualipnode", "w1")
+        cluster.wait(lambda: back("w1"), "w1 is told its share again", CONVERGE_S)
+        # All of them, and an operator that was not there when it happened.
+        before = {name: cluster.node_object(name) for name in ("w1", "w2")}
+        cluster.operator.kill()
+        for name in before:
+            api.kubectl.delete("virtualipnode", name)
+        cluster.operator.start()
+        for name in before:
+            cluster.wait(lambda name=name: back(name), f"{name} is told its share again", CONVERGE_S)  # type: ignore[misc]
+        cluster.wait_holder("w1/eth1")
+        cluster.hold("w1/eth1", 2.0)
+        cluster.wait_answered(probe)
+        cluster.check_lossless(probe.stop())
+        assert cluster.served() == ["w1/eth1"]
+        assert cluster.condition("Ready")["status"] == "True"

@@ -98,10 +98,7 @@ def apply(cluster: FakeCluster, change: Change) -> None:
             cluster.now += timedelta(seconds=seconds)
             cluster.store.touch_all()
         case ("restart", _):
-            fresh = FakeCluster()
-            cluster.store, cluster.reconciler = fresh.store, fresh.reconciler
-            for key, raw in cluster.objects.items():
-                cluster.store.put(key.kind, raw)
+            cluster.restart()
 
 
 def judge(cluster: FakeCluster, epochs: dict[str, int]) -> None:

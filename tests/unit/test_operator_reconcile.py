@@ -141,6 +141,60 @@ def test_a_deleted_node_is_no_candidate_and_is_told_nothing(three: FakeCluster) 
     assert "holder" not in three.status("erp")
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("gone", [("w1",), ("w2",), ("w1", "w2", "w3")])
+def test_a_deleted_object_comes_back_without_a_plan_until_its_agent_reports(
+    three: FakeCluster, gone: tuple[str, ...], restarted: bool
+) -> None:
+    before = max(three.epoch(n) for n in ("w1", "w2", "w3"))
+    for name in gone:
+        three.delete(Kind.AGENT, name)
+    if restarted:
+        three.restart()
+    three.sync()
+    for name in ("w1", "w2", "w3"):
+        # Epoch 0: nobody has planned. Above that nothing assigned would mean to release everything.
+        told = ({}, 0) if name in gone else ({"erp": ["w1", "w2", "w3"]}, before)
+        assert (three.told(name), three.epoch(name)) == told
+    assert three.order("erp") == ["w1/eth1", "w2/eth1", "w3/eth1"]
+    for name in reversed(gone):
+        three.agent(name, {"eth1": f"10.1.1.{3 + int(name[1:])}/24"}, epoch=before)
+        if name == "w1":
+            three.holds("w1", "erp", "eth1", 1)
+        three.sync()
+        assert three.told(name) == {"erp": ["w1", "w2", "w3"]}
+        assert three.epoch(name) > before
+    assert three.condition("erp", "Ready") == ("True", "TopOfList")
+    assert len(three.status("erp")["lastTransitions"]) == 1
+
+
+def test_a_node_that_comes_back_to_nothing_is_told_so(three: FakeCluster) -> None:
+    three.delete(Kind.AGENT, "w1")
+    three.sync()
+    three.delete(Kind.VIP, "erp")
+    three.sync()
+    assert (three.told("w1"), three.epoch("w1")) == ({}, 0)
+    three.agent("w1", {"eth1": "10.1.1.4/24"})
+    three.sync()
+    assert three.told("w1") == {}
+    assert three.epoch("w1") > 0
+
+
+def test_a_drained_holder_without_a_report_stays_last(three: FakeCluster) -> None:
+    three.delete(Kind.AGENT, "w1")
+    three.node("w1", meta={"annotations": {DRAIN_ANNOTATION: "true"}})
+    three.sync()
+    assert three.told("w2") == {"erp": ["w2", "w3", "w1"]}
+    three.agent("w1", {"eth1": "10.1.1.4/24"})
+    three.holds("w1", "erp", "eth1", 1)
+    three.sync()
+    assert three.told("w1") == {"erp": ["w2", "w3", "w1"]}
+    three.holds("w1", "erp", "eth1", 1, "HandedOver", role="Spare")
+    three.holds("w2", "erp", "eth1", 2, "HandedOver")
+    three.sync()
+    assert three.told("w1") == {}
+
+
 def test_a_reordered_list_reorders_and_the_policy_decides_when(three: FakeCluster) -> None:
     three.put(Kind.LIST, "office", spec={**LIST, "interfaces": LIST["interfaces"][::-1]})
     three.sync()

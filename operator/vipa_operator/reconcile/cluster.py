@@ -102,6 +102,11 @@ class Cluster:
         agent = self.agents.get(node)
         return self.specs.get(node) or (agent.spec if agent is not None else None)
 
+    def unreported(self, node: str) -> bool:
+        """Its Node exists, but its agent has said nothing in its object: that was made just now, or made anew."""
+        agent = self.agents.get(node)
+        return node in self.nodes and (agent is None or not agent.status.node)
+
     def status_of(self, vip: str) -> VirtualIPStatus:
         """The status of ``vip``, in the same way."""
         return self.statuses.get(vip) or self.vips[vip].status

@@ -7,11 +7,11 @@ from datetime import datetime
 
 from vipa.plan import Endpoint, PlannedVip, Refusal
 from vipa.planner import InterfaceView, NodeView, Planner
-from vipa.resources.assigned import AssignedError, vip_of
-from vipa.resources.node import Assignment, VirtualIPNodeSpec
+from vipa.resources.node import VirtualIPNodeSpec
 from vipa.resources.virtualip import VirtualIPStatus
 from vipa_operator.reconcile.cluster import Cluster, Key, Kind, SeenVip
 from vipa_operator.reconcile.events import changes, events, refused
+from vipa_operator.reconcile.lastknown import keep_unreported, last_plans
 from vipa_operator.reconcile.moving import Decided, base, decide, leave_last
 from vipa_operator.reconcile.reports import Reports
 from vipa_operator.reconcile.shares import Shares
@@ -45,7 +45,7 @@ class Reconciler:
         dirty = names[Kind.VIP] | self._unread
         if not self._begun:
             self._begun = True
-            self._shares.begin(_last_plans(cluster))
+            self._shares.begin(last_plans(cluster))
             dirty |= self._shares.known()
         dirty |= self._take_reports(cluster, names[Kind.AGENT] | names[Kind.NODE])
         dirty |= self._plan(cluster, names)
@@ -137,7 +137,7 @@ class Reconciler:
     ) -> Decided:
         name = seen.meta.name
         last, holding = self._shares.plan(name), self._reports.holding(name, cluster)
-        planned = base(answer, seen, last, holding, cluster)
+        planned = keep_unreported(base(answer, seen, last, holding, cluster), last, cluster)
         if seen.spec is None and planned is not None and any(map(self._planner.serves, planned.addresses)):
             planned = None  # what cannot be read claims nothing: another VIP has the address by now
         (self._unread.add if seen.spec is None and planned is not None else self._unread.discard)(name)
@@ -178,16 +178,21 @@ class Reconciler:
         for node in sorted(nodes):
             kube, agent, spec = cluster.nodes.get(node), cluster.agents.get(node), cluster.spec_of(node)
             owner = kube.meta.uid if kube is not None else ""
-            wanted: tuple[Assignment, ...] = self._shares.assignments(node) if kube is not None else ()
             if agent is None and (kube is None or node in cluster.specs):
                 continue  # nothing to write to, or it is being made
-            same = spec is not None and spec.assignments == wanted
-            if agent is not None and same and (agent.owner == owner or kube is None or node in cluster.specs):
+            if cluster.unreported(node) and (spec is None or spec.epoch == 0):
+                # No plan: the agent serves on by its last one. A plan of nothing would make it release everything.
+                wanted = VirtualIPNodeSpec()
+            else:
+                share = self._shares.assignments(node) if kube is not None else ()
+                if spec is not None and spec.assignments == share and spec.epoch > 0:
+                    wanted = spec
+                else:  # one new epoch for all of this round
+                    epoch = epoch or 1 + _highest_epoch(cluster)
+                    wanted = VirtualIPNodeSpec(epoch, share)
+            if agent is not None and spec == wanted and (agent.owner == owner or kube is None or node in cluster.specs):
                 continue
-            if not same:  # one new epoch for all of this round
-                epoch = epoch or 1 + _highest_epoch(cluster)
-            now = VirtualIPNodeSpec(spec.epoch if same and spec is not None else epoch, wanted)
-            writes.specs.append(SpecWrite(node, agent.meta.uid if agent is not None else "", owner, now))
+            writes.specs.append(SpecWrite(node, agent.meta.uid if agent is not None else "", owner, wanted))
 
 
 def _highest_epoch(cluster: Cluster) -> int:
@@ -203,20 +208,3 @@ def _view(cluster: Cluster, name: str) -> NodeView | None:
         return None
     interfaces = tuple(InterfaceView(i.name, i.addresses) for i in agent.status.interfaces) if agent else ()
     return NodeView(name, node.labels, interfaces, not node.excluded)
-
-
-def _last_plans(cluster: Cluster) -> dict[str, PlannedVip]:
-    """What the agents were told last, of each VIP the newest."""
-    newest: dict[str, tuple[int, Assignment]] = {}
-    for agent in cluster.agents.values():
-        for assignment in agent.spec.assignments:
-            known = newest.get(assignment.name)
-            if known is None or known[0] < agent.spec.epoch:
-                newest[assignment.name] = (agent.spec.epoch, assignment)
-    plans = {}
-    for name, (_, assignment) in newest.items():
-        try:
-            plans[name] = vip_of(assignment)
-        except AssignedError:  # written by somebody else; it is replaced
-            continue
-    return plans

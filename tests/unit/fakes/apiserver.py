@@ -86,6 +86,12 @@ class FakeCluster:
 
     # --- the operator
 
+    def restart(self) -> None:
+        """Another operator, which knows nothing but what the API server has."""
+        self.store, self.reconciler = Store(), Reconciler()
+        for key, raw in self.objects.items():
+            self.store.put(key.kind, raw)
+
     def step(self) -> Writes:
         """One reconciliation of what changed, written."""
         writes = self.reconciler.reconcile(self.store.cluster, self.store.take_changes(), self.now)
