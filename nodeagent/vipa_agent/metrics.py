@@ -1,4 +1,4 @@
-"""The agent's metrics (docs: 03-interfaces, "Metrics"), in a registry of their own.
+"""The agent's metrics (docs/metrics.md), in a registry of their own.
 
 What *is* (who holds, who is healthy, permits, conflicts) is one :class:`Picture`, handed over whole and read when
 someone asks: a series is there exactly as long as what it describes. What *happened* are counters; those of VIPs and
@@ -78,7 +78,7 @@ class Metrics:
         self._transitions[vip, reason] += 1
 
     def announcements(self, interface: str, kind: str, count: int = 1) -> None:
-        """Announcements sent; ``kind``: request, reply or gated, na, …"""
+        """Frames that announce; ``kind``: what became of them, a word of ``vipa_agent.wire.nic.Sent``."""
         self._announcements[interface, kind] += count
 
     def heartbeats(self, direction: str, result: str, count: int = 1) -> None:

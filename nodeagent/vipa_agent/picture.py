@@ -1,4 +1,4 @@
-"""What people and metrics see of the agent: the status document of 03-interfaces and the metrics' picture."""
+"""What people and metrics see of the agent: the document of ``vipa-agent status`` and the metrics' picture."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -52,7 +52,7 @@ def status(elector: Elector, boot_id: str) -> dict[str, Any]:
 
 
 def role(node: Node, vip: VipState) -> str:
-    """Role word of 03-interfaces: a spare without a healthy endpoint is Excluded."""
+    """Role word for people and for VirtualIPNode's status: a spare without a healthy endpoint is Excluded."""
     word = _ROLES[vip.state]
     return "Excluded" if word == "Spare" and node.best_local(vip) is None else word
 

@@ -1,4 +1,4 @@
-"""The story, act by act, and what is promised in each. Figures: docs/design/0003-promises.md."""
+"""The story, act by act, and what is promised in each. Figures: docs/design/0002-election.md, "Timing"."""
 
 from dataclasses import dataclass
 from typing import Final
