@@ -60,6 +60,16 @@ def test_a_dead_nodes_last_word_does_not_outlive_a_higher_term(three: FakeCluste
     assert three.status("erp")["holder"]["node"] == "w2"
 
 
+def test_an_address_that_nobody_serves_yet_is_not_ready(three: FakeCluster) -> None:
+    three.put(Kind.VIP, "erp", spec={"addresses": ["10.1.1.9"], "preferredInterfaceList": "office"})
+    three.sync()  # w1 still reports that it serves 10.1.1.7
+    assert three.condition("erp", "Ready") == ("False", "Listening")
+    assert "holder" not in three.status("erp")
+    three.holds("w1", "erp", "eth1", 2)
+    three.sync()
+    assert three.condition("erp", "Ready") == ("True", "TopOfList")
+
+
 def test_at_most_ten_transitions_newest_first(three: FakeCluster) -> None:
     for term in range(2, 20):
         three.holds(f"w{1 + term % 2}", "erp", "eth1", term)

@@ -90,10 +90,18 @@ class OperatorProcess:
 
 
 def report(kubectl: Kubectl, node: str, address: str, vips: Mapping[str, tuple[str, int]] | None = None) -> None:
-    """What the agent on ``node`` reports: eth1 with this address is healthy, and of each VIP (role, term)."""
+    """What the agent on ``node`` reports: eth1 with this address is healthy, and of each VIP (role, term), with the
+    addresses that its VirtualIP has."""
     interface = {"name": "eth1", "addresses": [f"{address}/24"], "mac": "52:54:00:00:00:01", "healthy": True}
     reports: list[dict[str, Any]] = [
-        {"name": name, "role": role, "interface": "eth1", "reason": "TopOfList", "term": term}
+        {
+            "name": name,
+            "addresses": kubectl.get("virtualips", name)["spec"]["addresses"],
+            "role": role,
+            "interface": "eth1",
+            "reason": "TopOfList",
+            "term": term,
+        }
         for name, (role, term) in (vips or {}).items()
     ]
     status = {"node": node, "interfaces": [{**interface, "reason": "Healthy"}], "vips": reports}

@@ -136,7 +136,9 @@ class Reconciler:
         self, cluster: Cluster, seen: SeenVip, answer: PlannedVip | Refusal, before: VirtualIPStatus, now: datetime
     ) -> Decided:
         name = seen.meta.name
-        last, holding = self._shares.plan(name), self._reports.holding(name, cluster)
+        last = self._shares.plan(name)
+        meant = answer if isinstance(answer, PlannedVip) else last
+        holding = self._reports.holding(name, meant.addresses, cluster) if meant is not None else None
         planned = keep_unreported(base(answer, seen, last, holding, cluster), last, cluster)
         if seen.spec is None and planned is not None and any(map(self._planner.serves, planned.addresses)):
             planned = None  # what cannot be read claims nothing: another VIP has the address by now
@@ -158,16 +160,17 @@ class Reconciler:
         before: VirtualIPStatus,
         now: datetime,
     ) -> VirtualIPStatus:
-        succession: tuple[Endpoint, ...] = decided.plan.succession if decided.plan is not None else ()
+        name, plan = seen.meta.name, decided.plan
+        succession: tuple[Endpoint, ...] = plan.succession if plan is not None else ()
         facts = Facts(
             generation=seen.meta.generation,
             wanted=seen.wanted,
-            plan=decided.plan,
+            plan=plan,
             refusal=refusal,
             move=decided.move,
-            holding=self._reports.holding(seen.meta.name, cluster) if decided.plan is not None else None,
+            holding=self._reports.holding(name, plan.addresses, cluster) if plan is not None else None,
             health=tuple(self._reports.health(e, cluster) for e in succession),
-            reports=self._reports.about.get(seen.meta.name, {}),
+            reports=self._reports.of(name, plan.addresses if plan is not None else seen.wanted),
         )
         return status_of(facts, before, now)
 

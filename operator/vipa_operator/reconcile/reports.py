@@ -1,5 +1,6 @@
 """What the agents report, indexed by what it is about, and followed change by change."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -99,13 +100,18 @@ class Reports:
             return Health(True, Reason.HEALTHY)
         return Health(False, word(interface.reason, Reason.NO_HEALTHY_ENDPOINT))
 
-    def holding(self, vip: str, cluster: Cluster) -> Holding | None:
-        """Who serves ``vip``: of those who say so, the one with the highest term. Left out are nodes that no longer
-        exist, and those whose agent nobody hears and whose kubelet is silent too: what they said last stands there
-        for ever."""
+    def of(self, vip: str, addresses: Collection[str]) -> dict[str, VipStatus]:
+        """Node → its report about ``vip``, of those that mean it with these addresses: after they were edited an agent
+        speaks of the old ones for a moment."""
+        return {n: report for n, report in self.about.get(vip, {}).items() if set(report.addresses) == set(addresses)}
+
+    def holding(self, vip: str, addresses: Collection[str], cluster: Cluster) -> Holding | None:
+        """Who serves ``vip`` with ``addresses``: of those who say so, the one with the highest term. Left out are
+        nodes that no longer exist, and those whose agent nobody hears and whose kubelet is silent too: what they said
+        last stands there for ever."""
         found = [
             (report.term, report.since, node)
-            for node, report in self.about.get(vip, {}).items()
+            for node, report in self.of(vip, addresses).items()
             if report.role is Role.HOLDER
             and node in cluster.nodes
             and (cluster.nodes[node].ready or not self.silent(node, cluster))

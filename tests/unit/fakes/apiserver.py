@@ -77,11 +77,22 @@ class FakeCluster:
     def holds(
         self, node: str, vip: str, interface: str, term: int, reason: str = "TopOfList", role: str = "Holder"
     ) -> None:
-        """The agent on ``node`` also reports this about ``vip``."""
+        """The agent on ``node`` also reports this about ``vip``, with the addresses it was told; those of the object
+        when it was told none."""
         raw = self.objects[Key(Kind.AGENT, node)]
         others = [v for v in raw["status"].get("vips", []) if v["name"] != vip]
         since = (self.now + timedelta(seconds=term)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        mine = {"name": vip, "role": role, "interface": interface, "reason": reason, "since": since, "term": term}
+        told = [a["addresses"] for a in raw.get("spec", {}).get("assignments", []) if a["name"] == vip]
+        wanted = self.objects.get(Key(Kind.VIP, vip), {}).get("spec", {}).get("addresses", [])
+        mine = {
+            "name": vip,
+            "addresses": told[0] if told else wanted,
+            "role": role,
+            "interface": interface,
+            "reason": reason,
+            "since": since,
+            "term": term,
+        }
         self.put(Kind.AGENT, node, status={**raw["status"], "vips": [*others, mine]})
 
     # --- the operator
