@@ -94,12 +94,6 @@ def arp_request(source_mac: str, sender_address: str, target_address: str, targe
     return _arp(pack_mac(target_mac), mac, _ARP_REQUEST, sender_address, pack_mac(NO_MAC), target_address)
 
 
-def arp_reply(source_mac: str, sender_address: str, target_mac: str, target_address: str) -> bytes:
-    """ "``sender_address`` is at ``source_mac``", told to one station."""
-    target = pack_mac(target_mac)
-    return _arp(target, pack_mac(source_mac), _ARP_REPLY, sender_address, target, target_address)
-
-
 def announcements(source_mac: str, address: str) -> tuple[bytes, bytes]:
     """Both forms of gratuitous ARP for ``address``, broadcast: the request (RFC 5227 section 2.3) and the reply.
 

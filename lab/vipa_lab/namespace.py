@@ -58,11 +58,6 @@ class Namespace:
         """False once closed: the machine is off."""
         return self._open
 
-    @property
-    def anchor_pid(self) -> int:
-        """Init of the namespace as seen from the lab: never freeze it."""
-        return self._anchor.pid
-
     def call(self, function: Callable[[], _T]) -> _T:
         """Run ``function`` inside and give back its result or raise its exception. One at a time."""
         if not self._open:

@@ -220,7 +220,8 @@ def test_others_traffic_is_left_alone(pair: Pair) -> None:
     b, raw = pair.open_b(), pair.raw_a()
     raw.send(beat(port=PORT + 1))
     raw.send(beat(mac="52:54:00:00:00:0c"))
-    raw.send(frames.arp_reply(MAC_A, "10.1.1.9", "52:54:00:00:00:0c", "10.1.1.8"))
+    other = "52:54:00:00:00:0c"
+    raw.send(bytes(Ether(src=MAC_A, dst=other) / ARP(op=2, hwsrc=MAC_A, psrc="10.1.1.9", hwdst=other, pdst="10.1.1.8")))
     assert after_marker(b, raw) == []
     assert not +b.dropped
 

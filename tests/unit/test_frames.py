@@ -30,11 +30,6 @@ def test_unicast_probe_goes_to_that_station_only() -> None:
     assert frames.arp_request(MAC_A, "10.1.1.4", "10.1.1.7", MAC_B) == bytes(scapys)
 
 
-def test_reply_equals_scapys() -> None:
-    scapys = Ether(src=MAC_A, dst=MAC_B) / ARP(op=2, hwsrc=MAC_A, psrc="10.1.1.7", hwdst=MAC_B, pdst="10.1.1.4")
-    assert frames.arp_reply(MAC_A, "10.1.1.7", MAC_B, "10.1.1.4") == bytes(scapys)
-
-
 def test_announcements_name_the_address_as_sender_and_target() -> None:
     request, reply = (Ether(frame) for frame in frames.announcements(MAC_A, "10.1.1.7"))
     for frame in (request, reply):
@@ -45,8 +40,9 @@ def test_announcements_name_the_address_as_sender_and_target() -> None:
 
 
 @given(source=macs, target=macs, sender=addresses, asked=addresses)
-def test_arp_survives_the_round_trip(source: str, target: str, sender: str, asked: str) -> None:
-    assert frames.parse_arp(frames.arp_reply(source, sender, target, asked)) == Arp(
+def test_scapys_replies_are_understood(source: str, target: str, sender: str, asked: str) -> None:
+    scapys = Ether(src=source, dst=target) / ARP(op=2, hwsrc=source, psrc=sender, hwdst=target, pdst=asked)
+    assert frames.parse_arp(bytes(scapys)) == Arp(
         is_reply=True,
         source_mac=source,
         sender_mac=source,

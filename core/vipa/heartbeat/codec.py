@@ -41,8 +41,6 @@ _STOPPING: Final = 2
 _U16: Final = 0xFFFF
 _U32: Final = 0xFFFFFFFF
 
-ROLE_BYTES: Final = _ROLE.size
-
 
 @lru_cache(maxsize=4096)
 def _pack_address(text: str) -> bytes:

@@ -21,7 +21,6 @@ from vipa_agent.kernel.netlink import (
     NLMSG_ERROR,
     RECEIVE_BYTES,
     NetlinkSocket,
-    attribute_text,
     attribute_u32,
     attributes,
     message,
@@ -152,16 +151,6 @@ class Links:
     def indexes(self) -> dict[str, int]:
         """ifindex by name."""
         return {name: ifindex for name, ifindex, _mac, _flags in self._links()}
-
-    def index_of(self, name: str) -> int | None:
-        """ifindex of one interface, None when there is none of that name."""
-        body = IFINFO.pack(0, 0, 0, 0, 0, 0) + attribute_text(IFLA_IFNAME, name)
-        self._socket.socket.send(message(RTM_GETLINK, NLM_F_REQUEST, 1, body))
-        for got in messages(self._socket.socket.recv(RECEIVE_BYTES)):
-            if got.kind == RTM_NEWLINK:
-                ifindex: int = IFINFO.unpack_from(got.body)[3]
-                return ifindex
-        return None
 
     def poll(self, ifindexes: Iterable[int]) -> dict[int, tuple[bool, bool] | None]:
         """(IFF_UP, carrier) of each interface at this instant, None when it is gone. About 15 µs each."""
