@@ -7,6 +7,7 @@ empty, carries on unsaved, and says so. Writing happens in a thread, since a slo
 import contextlib
 import json
 import os
+import secrets
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -89,11 +90,13 @@ class StateFile:
 
 
 def replace(path: Path, content: bytes) -> None:
-    """All or nothing, also when the power fails: a new file, on the disk, then renamed over the old."""
+    """All or nothing, also when the power fails: a new file, on the disk, then renamed over the old.
+
+    Its name is by chance and not by the process id: that is 1 in both pods of an upgrade, which share the folder."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    passing = path.with_name(f"{path.name}.{os.getpid()}")
+    passing = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = os.open(passing, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(fd, "wb", closefd=False) as file:
                 file.write(content)

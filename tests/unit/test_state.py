@@ -2,14 +2,17 @@
 
 import json
 import os
+import resource
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from vipa_agent.state import StateFile
+from vipa_agent.state import StateFile, replace
 
 FLUSH_S = 10.0
+FILE_BYTES_MAX = 2**20
 
 
 def saved(state_dir: Path) -> object:
@@ -78,18 +81,27 @@ def test_a_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
     state = StateFile(tmp_path, complaints.append)
     state.save({"a": 1})
     assert state.flush(FLUSH_S)
-    # /dev/full takes writes and then says ENOSPC: the passing file leads there.
-    (tmp_path / f"state.json.{os.getpid()}").symlink_to("/dev/full")
-    state.save({"a": 2})
-    assert state.close(FLUSH_S)
+    # A limit on the size of files stands for the end of the disk: some is written, and then no more.
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES_MAX, limit[1]))
+    try:
+        state.save({"a": "2" * 2 * FILE_BYTES_MAX})
+        assert state.close(FLUSH_S)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert saved(tmp_path) == {"a": 1}
-    assert "No space left" in complaints[0]
+    assert "File too large" in complaints[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["state.json"], "no passing file is left"
 
 
-def test_a_slow_disk_holds_up_nobody(tmp_path: Path) -> None:
-    os.mkfifo(
-        tmp_path / f"state.json.{os.getpid()}"
-    )  # opening it for writing waits until somebody reads: a disk that hangs
+def test_a_slow_disk_holds_up_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    well, sync = threading.Event(), os.fsync
+
+    def hang(fd: int) -> None:
+        well.wait(FLUSH_S)
+        sync(fd)
+
+    monkeypatch.setattr(os, "fsync", hang)
     state = StateFile(tmp_path, lambda _: None)
 
     def use() -> None:
@@ -101,8 +113,24 @@ def test_a_slow_disk_holds_up_nobody(tmp_path: Path) -> None:
     user.join(FLUSH_S)
     assert not user.is_alive()
     assert not state.flush(0.05)
-    with (tmp_path / f"state.json.{os.getpid()}").open("rb") as reader:
-        reader.read()
-    state.save({"n": 100})  # the disk is well again
+    assert not (tmp_path / "state.json").exists()
+    well.set()
+    state.save({"n": 100})
     assert state.close(FLUSH_S)
     assert saved(tmp_path) == {"n": 100}
+
+
+def test_two_writers_with_one_process_id_do_not_mix(tmp_path: Path) -> None:
+    """As in the two pods of an upgrade, which share the state dir: each of their agents is process 1."""
+    path = tmp_path / "plan.json"
+    contents = [bytes([letter]) * 20_000 * number for number, letter in enumerate(b"ab", start=1)]
+
+    def write(content: bytes) -> None:
+        for _ in range(50):
+            replace(path, content)
+            assert path.read_bytes() in contents
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(write, contents))
+    assert [left.name for left in tmp_path.iterdir()] == ["plan.json"]
+    assert path.stat().st_mode & 0o777 == 0o600
