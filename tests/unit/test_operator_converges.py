@@ -114,7 +114,7 @@ def judge(cluster: FakeCluster, epochs: dict[str, int]) -> None:
             order = [(e["node"], e["interface"]) for e in assignment["succession"]]
             assert len(order) == len(set(order)) > 0
             assert key.name in {n for n, _ in order}
-            assert {n for n, _ in order} <= {k.name for k in cluster.objects if k.kind is Kind.NODE}
+            assert {n for n, _ in order} <= {k.name for k in cluster.objects if k.kind in (Kind.NODE, Kind.AGENT)}
         assert len(taken) == len(set(taken))
     for name in VIPS:
         if Key(Kind.VIP, name) in cluster.objects:

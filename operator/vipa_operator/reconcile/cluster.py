@@ -104,8 +104,13 @@ class Cluster:
 
     def unreported(self, node: str) -> bool:
         """Its Node exists, but its agent has said nothing in its object: that was made just now, or made anew."""
+        return node in self.nodes and not self.reported(node)
+
+    def reported(self, node: str) -> bool:
+        """Its agent has said something in its object. Without a Node that is a node that was taken out of the cluster
+        while its agent runs, and may still serve."""
         agent = self.agents.get(node)
-        return node in self.nodes and (agent is None or not agent.status.node)
+        return agent is not None and bool(agent.status.node)
 
     def status_of(self, vip: str) -> VirtualIPStatus:
         """The status of ``vip``, in the same way."""

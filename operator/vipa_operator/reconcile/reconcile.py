@@ -180,20 +180,21 @@ class Reconciler:
         epoch = 0
         for node in sorted(nodes):
             kube, agent, spec = cluster.nodes.get(node), cluster.agents.get(node), cluster.spec_of(node)
-            owner = kube.meta.uid if kube is not None else ""
+            # Of a Node that is gone too: by it the object is collected.
+            owner = kube.meta.uid if kube is not None else agent.owner if agent is not None else ""
             if agent is None and (kube is None or node in cluster.specs):
                 continue  # nothing to write to, or it is being made
-            if cluster.unreported(node) and (spec is None or spec.epoch == 0):
+            if not cluster.reported(node) and (spec is None or spec.epoch == 0):
                 # No plan: the agent serves on by its last one. A plan of nothing would make it release everything.
                 wanted = VirtualIPNodeSpec()
             else:
-                share = self._shares.assignments(node) if kube is not None else ()
+                share = self._shares.assignments(node)
                 if spec is not None and spec.assignments == share and spec.epoch > 0:
                     wanted = spec
                 else:  # one new epoch for all of this round
                     epoch = epoch or 1 + _highest_epoch(cluster)
                     wanted = VirtualIPNodeSpec(epoch, share)
-            if agent is not None and spec == wanted and (agent.owner == owner or kube is None or node in cluster.specs):
+            if agent is not None and spec == wanted and (agent.owner == owner or node in cluster.specs):
                 continue
             writes.specs.append(SpecWrite(node, agent.meta.uid if agent is not None else "", owner, wanted))
 
@@ -205,9 +206,10 @@ def _highest_epoch(cluster: Cluster) -> int:
 
 
 def _view(cluster: Cluster, name: str) -> NodeView | None:
-    """A node is what its Node says, on the interfaces its agent declares. Without a Node there is none."""
+    """A node is what its Node says, on the interfaces its agent declares. Without its Node, but with an agent that
+    reports, it is to be no candidate, and hands over what it holds."""
     node, agent = cluster.nodes.get(name), cluster.agents.get(name)
-    if node is None:
+    if node is None and not cluster.reported(name):
         return None
     interfaces = tuple(InterfaceView(i.name, i.addresses) for i in agent.status.interfaces) if agent else ()
-    return NodeView(name, node.labels, interfaces, not node.excluded)
+    return NodeView(name, node.labels if node else {}, interfaces, node is not None and not node.excluded)

@@ -84,8 +84,7 @@ class Reports:
     def silent(self, node: str, cluster: Cluster) -> bool:
         """Other agents know ``node`` as a peer, and none of them hears it. Only agents of Ready nodes are asked: what a
         dead one said last is no news."""
-        ready = cluster.nodes
-        said = [heard for by, heard in self._heard.get(node, {}).items() if by in ready and ready[by].ready]
+        said = [heard for by, heard in self._heard.get(node, {}).items() if _ready(by, cluster)]
         return bool(said) and not any(said)
 
     def health(self, endpoint: Endpoint, cluster: Cluster) -> Health:
@@ -107,20 +106,22 @@ class Reports:
 
     def holding(self, vip: str, addresses: Collection[str], cluster: Cluster) -> Holding | None:
         """Who serves ``vip`` with ``addresses``: of those who say so, the one with the highest term. Left out are
-        nodes that no longer exist, and those whose agent nobody hears and whose kubelet is silent too: what they said
-        last stands there for ever."""
+        nodes whose agent nobody hears and whose kubelet is silent too, or their Node gone: what they said last stands
+        there for ever."""
         found = [
             (report.term, report.since, node)
             for node, report in self.of(vip, addresses).items()
-            if report.role is Role.HOLDER
-            and node in cluster.nodes
-            and (cluster.nodes[node].ready or not self.silent(node, cluster))
+            if report.role is Role.HOLDER and (_ready(node, cluster) or not self.silent(node, cluster))
         ]
         if not found:
             return None
         node = max(found)[2]
         report = self.about[vip][node]
         return Holding(node, report, self._agents[node].interfaces.get(report.interface))
+
+
+def _ready(node: str, cluster: Cluster) -> bool:
+    return node in cluster.nodes and cluster.nodes[node].ready
 
 
 def word(text: str, otherwise: Reason) -> Reason:

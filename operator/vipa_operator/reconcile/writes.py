@@ -28,7 +28,7 @@ class EventWrite:
 
 @dataclass(frozen=True, slots=True)
 class SpecWrite:
-    """The share of ``node``, whose Node has ``owner`` as uid ("": the Node is gone). ``uid`` is the object's own, ""
+    """The share of ``node``, whose Node has, or had, ``owner`` as uid. ``uid`` is the object's own, ""
     when it is to be made."""
 
     node: str
