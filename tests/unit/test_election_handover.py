@@ -138,6 +138,26 @@ def test_a_successor_that_takes_it_late_finds_the_old_holder_still_serving_its_c
     assert net.did("b", act.Unbind)[-1].at - suspected == pytest.approx(LINGER_S, abs=0.01)
 
 
+@pytest.mark.parametrize("epochs", [(0, 0), (2, 1)])
+def test_nothing_moves_until_both_have_the_changed_list(net: Net, epochs: tuple[int, int]) -> None:
+    a, b = net.machine("a", 4), net.machine("b", 5)
+    old, new = net.vip(4, 5, policy=AT_ONCE), net.vip(5, 4, policy=AT_ONCE)
+    first, second = epochs
+    net.start(old, epoch=second)
+    net.run(2)
+    assert net.answerers() == ["a"]
+    begin = len(net.log)
+    a.step(ev.PlanChanged(Plan(first, (new,))))
+    net.run(1)
+    assert net.answerers() == ["a"]
+    assert not [e for e in net.log[begin:] if isinstance(e.action, act.Revoke)]
+    b.step(ev.PlanChanged(Plan(first, (new,))))
+    net.until(lambda: net.answerers() == ["b"], 0.2)
+    net.run(1)
+    assert len([e for e in net.log[begin:] if isinstance(e.action, act.Revoke)]) == 1
+    assert not net.doubles
+
+
 def test_an_offer_without_ready_is_given_up_and_nothing_moved(net: Net) -> None:
     b, p, _ = offering(net)
     offered = net.now

@@ -37,7 +37,7 @@ def offer(node: Node, vip: VipState, peer: Peer, *, at_once: bool = False) -> No
     if len(node.exchanging) >= EXCHANGING_MAX and not at_once:
         vip.offer_after = node.now + TURN_S
         return
-    if peer.node in vip.mismatch and node.stopping_since is None:
+    if not _same_plan(vip, peer) and node.stopping_since is None:
         return
     vip.offer = Offer(peer.node, max(vip.term, vip.term_seen) + 1, vip.epoch, node.now)
     node.urgent = True
@@ -83,6 +83,13 @@ def heard(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
             _go(node, vip, peer, message)
 
 
+def _same_plan(vip: VipState, peer: Peer) -> bool:
+    """Whether ``peer`` works from the plan of ``vip`` that this node has, whatever the epochs. While a changed list is
+    on its way to the nodes, one that has it and one that has not would hand over to each other in turns."""
+    heard = peer.roles.get(vip.id)
+    return heard is not None and heard.entry.plan == vip.digest
+
+
 def _same(vip: VipState, peer: Peer, message: Handover) -> bool:
     offered = vip.offer
     return offered is not None and (offered.peer, offered.term, offered.epoch) == (
@@ -97,7 +104,7 @@ def _offered(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
         return
     if peer.role(vip.id) is not WireRole.HOLDER or node.best_local(vip) is None or node.stopping_since is not None:
         return
-    if peer.node in vip.mismatch and not peer.stopping:
+    if not _same_plan(vip, peer) and not peer.stopping:
         return
     vip.suspicion = None
     vip.term_seen = max(vip.term_seen, message.term - 1)
