@@ -257,6 +257,24 @@ def test_a_lost_list_leaves_what_is_served(three: FakeCluster) -> None:
     assert [e.reason for e in three.events if e.severity == "Warning"] == ["ListNotFound"]
 
 
+def test_a_holder_drained_while_the_list_is_lost_hands_over(three: FakeCluster) -> None:
+    three.delete(Kind.LIST, "office")
+    three.sync()
+    three.node("w1", meta={"annotations": {DRAIN_ANNOTATION: "true"}})
+    three.sync()
+    assert three.told("w1") == three.told("w2") == {"erp": ["w2", "w3", "w1"]}
+    spec = three.objects[Key(Kind.AGENT, "w1")]["spec"]
+    assert spec["assignments"][0]["failback"]["policy"] == "Immediate"
+    three.holds("w1", "erp", "eth1", 1, "HandedOver", role="Spare")
+    three.holds("w2", "erp", "eth1", 2, "HandedOver")
+    three.sync()
+    assert three.told("w1") == {}
+    assert three.told("w2") == {"erp": ["w2", "w3"]}
+    # What is kept is kept as it was: that it once had to leave at once is no policy of the virtual IP.
+    spec = three.objects[Key(Kind.AGENT, "w2")]["spec"]
+    assert "policy" not in spec["assignments"][0].get("failback", {})
+
+
 def test_the_older_keeps_the_address_and_the_newer_says_why_not(three: FakeCluster) -> None:
     three.put(Kind.VIP, "newer", spec={"addresses": ["10.1.1.7"]}, meta={"creationTimestamp": "2027-01-01T00:00:00Z"})
     three.sync()

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vipa.plan import Endpoint, FailbackPolicy, PlannedVip, Refusal
+from vipa.planner import policy_of
 from vipa.planner.candidates import SUCCESSION_MAX
 from vipa.reasons import Reason
 from vipa.resources.virtualip import MovePhase, MoveStatus
@@ -47,18 +48,19 @@ def base(
     answer: PlannedVip | Refusal, seen: SeenVip, last: PlannedVip | None, holding: Holding | None, cluster: Cluster
 ) -> PlannedVip | None:
     """The planner's answer; where it refuses, what was served before, as far as its nodes may serve. The holder may
-    even when its node is drained: there is nobody to hand over to."""
+    even when its node is drained, if there is nobody to hand over to."""
     if isinstance(answer, PlannedVip):
         return answer
     if last is None or answer.reason not in KEPT or set(last.addresses) != set(seen.wanted):
         return None
-    at = (holding.node, holding.report.interface) if holding is not None else None
-    usable = tuple(
-        e
-        for e in last.succession
-        if e.address not in last.addresses and (_may_serve(e, cluster) or (e.node, e.interface) == at)
-    )
-    return msgspec.structs.replace(last, succession=usable) if usable else None
+    # How it moves is not lost with its order; what was written last may have had to move at once.
+    policy = policy_of(seen.spec) if seen.spec is not None else last.policy
+    order = tuple(e for e in last.succession if e.address not in last.addresses)
+    usable = tuple(e for e in order if _may_serve(e, cluster))
+    if not usable and holding is not None:
+        at = (holding.node, holding.report.interface)
+        usable = tuple(e for e in order if (e.node, e.interface) == at)
+    return msgspec.structs.replace(last, succession=usable, policy=policy) if usable else None
 
 
 def leave_last(plan: PlannedVip | None, last: PlannedVip | None, holding: Holding | None) -> PlannedVip | None:
