@@ -66,3 +66,45 @@ def test_a_move_that_is_not_taken_times_out(three: FakeCluster) -> None:
     assert three.events[-1].reason == "MoveTimedOut"
     assert three.told("w1") == {"erp": ["w1", "w2", "w3"]}
     assert MOVE_TO not in three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"]
+
+
+@pytest.mark.parametrize("how", ["off the list", "node deleted", "object deleted"])
+def test_a_move_whose_target_goes_is_refused_with_an_event(three: FakeCluster, how: str) -> None:
+    three.put(Kind.VIP, "erp", meta={"annotations": {MOVE_TO: "w2"}})
+    three.step()
+    assert three.told("w1") == {"erp": ["w2", "w1", "w3"]}
+    if how == "off the list":
+        three.put(Kind.LIST, "office", spec={"interfaces": [{"address": "10.1.1.4"}], "fallback": "None"})
+    else:
+        three.delete(Kind.AGENT, "w2")
+        if how == "node deleted":
+            three.delete(Kind.NODE, "w2")
+    three.sync()
+    if how == "object deleted":  # it is made anew in a moment: the request waits for its agent
+        assert three.told("w1") == {"erp": ["w2", "w1", "w3"]}
+        return
+    assert MOVE_TO not in three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"]
+    said = [e for e in three.events if e.reason == "MoveRefused"]
+    assert [e.severity for e in said] == ["Warning"]
+    assert "w2" in said[0].message
+    assert three.told("w1")["erp"][0] == "w1"
+
+
+def test_a_move_of_what_is_not_planned_is_refused_with_an_event(three: FakeCluster) -> None:
+    three.put(Kind.VIP, "new", spec={"addresses": ["10.1.1.7"]}, meta={"creationTimestamp": "2027-01-01T00:00:00Z"})
+    three.sync()
+    three.put(Kind.VIP, "new", meta={"annotations": {MOVE_TO: "w2"}})
+    three.sync()
+    assert MOVE_TO not in three.objects[Key(Kind.VIP, "new")]["metadata"]["annotations"]
+    said = [e for e in three.events if e.reason == "MoveRefused"]
+    assert [(e.name, e.severity) for e in said] == [("new", "Warning")]
+    assert "not moved to w2" in said[0].message
+
+
+def test_a_request_taken_back_is_dropped_without_a_word(three: FakeCluster) -> None:
+    three.put(Kind.VIP, "erp", meta={"annotations": {MOVE_TO: "w2"}})
+    three.step()
+    three.put(Kind.VIP, "erp", meta={"annotations": {}})
+    three.sync()
+    assert three.told("w1")["erp"][0] == "w1"
+    assert [e for e in three.events if e.reason == "MoveRefused"] == []

@@ -63,6 +63,14 @@ def base(
     return msgspec.structs.replace(last, succession=usable, policy=policy) if usable else None
 
 
+def nothing(seen: SeenVip, answer: PlannedVip | Refusal) -> Decided:
+    """Nothing is planned for the VIP, so nothing can be moved."""
+    if not seen.move_to:
+        return Decided(None)
+    why = answer.message if isinstance(answer, Refusal) else "another virtual IP has its address"
+    return Decided(None, None, True, (_refused(f"not moved to {seen.move_to}: nobody is to serve it: {why}"),))
+
+
 def leave_last(plan: PlannedVip | None, last: PlannedVip | None, holding: Holding | None) -> PlannedVip | None:
     """A holder that is no candidate any more (drained, excluded, taken off the list) stays the last one, and hands over
     at once to any other: make before break. Without it the address would be gone before another has it."""
@@ -106,8 +114,10 @@ def decide(
 
 def _asked(plan: PlannedVip, seen: SeenVip, move: MoveStatus, holding: Holding | None, now: datetime) -> Decided:
     first = _first(plan, move.to)
-    if not seen.move_to or first is None:  # taken back, or the target is a candidate no longer
-        return Decided(plan, None, bool(seen.move_to))
+    if not seen.move_to:  # taken back
+        return Decided(plan)
+    if first is None:
+        return Decided(plan, None, True, (_no_candidate(plan, move.to),))
     if _holds(move, holding, otherwise=False):
         done = msgspec.structs.replace(move, phase=MovePhase.DONE)
         return Decided(msgspec.structs.replace(plan, succession=first), done, True)
@@ -121,12 +131,16 @@ def _asked(plan: PlannedVip, seen: SeenVip, move: MoveStatus, holding: Holding |
 
 def _refusal(plan: PlannedVip, to: str) -> Said | None:
     if plan.policy.paused:
-        message = f"not moved to {to}: spec.paused is set; remove it first"
-    elif _first(plan, to) is None:
-        known = ", ".join(dict.fromkeys(e.node for e in plan.succession if e.node))
-        message = f"not moved to {to}: no candidate there; candidates are on {known or 'no known node'}"
-    else:
-        return None
+        return _refused(f"not moved to {to}: spec.paused is set; remove it first")
+    return _no_candidate(plan, to) if _first(plan, to) is None else None
+
+
+def _no_candidate(plan: PlannedVip, to: str) -> Said:
+    known = ", ".join(dict.fromkeys(e.node for e in plan.succession if e.node))
+    return _refused(f"not moved to {to}: no candidate there; candidates are on {known or 'no known node'}")
+
+
+def _refused(message: str) -> Said:
     return Said(Severity.WARNING, Reason.MOVE_REFUSED, message)
 
 

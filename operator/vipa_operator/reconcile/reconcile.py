@@ -12,7 +12,7 @@ from vipa.resources.virtualip import VirtualIPStatus
 from vipa_operator.reconcile.cluster import Cluster, Key, Kind, SeenVip
 from vipa_operator.reconcile.events import changes, events, refused
 from vipa_operator.reconcile.lastknown import keep_unreported, last_plans
-from vipa_operator.reconcile.moving import Decided, base, decide, leave_last
+from vipa_operator.reconcile.moving import Decided, base, decide, leave_last, nothing
 from vipa_operator.reconcile.reports import Reports
 from vipa_operator.reconcile.shares import Shares
 from vipa_operator.reconcile.status import Facts, status_of
@@ -144,7 +144,7 @@ class Reconciler:
             planned = None  # what cannot be read claims nothing: another VIP has the address by now
         (self._unread.add if seen.spec is None and planned is not None else self._unread.discard)(name)
         if planned is None:
-            return Decided(None, answered=bool(seen.move_to))
+            return nothing(seen, answer)
         wanted = seen.spec.spec.preferred_interface_list if seen.spec is not None else ""
         used = cluster.lists.get(wanted)
         generations = (seen.meta.generation, used.meta.generation if used is not None else 0)
