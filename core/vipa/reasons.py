@@ -64,3 +64,6 @@ class Reason(StrEnum):
     NO_CONFLICT = "NoConflict"
     MOVE_REFUSED = "MoveRefused"
     MOVE_TIMED_OUT = "MoveTimedOut"
+
+    # What the operator says of a VirtualIPNode
+    SHARE_REFUSED = "ShareRefused"

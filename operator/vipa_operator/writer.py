@@ -16,6 +16,7 @@ from vipa_operator.election import WRITE_S
 from vipa_operator.errors import ApiError, UnreachableError
 from vipa_operator.eventing import Events
 from vipa_operator.reconcile.cluster import Key, Kind
+from vipa_operator.reconcile.events import share_refused
 from vipa_operator.reconcile.writes import AnnotationWrite, EventWrite, SpecWrite, StatusWrite, Writes
 from vipa_operator.requests import remove_request, write_spec, write_status
 from vipa_operator.store import Store
@@ -26,6 +27,8 @@ AT_ONCE: Final = 16
 """Writes under way at a time. On two cores an API server was no faster with more."""
 BACKOFF_S: Final = 0.2
 BACKOFF_S_MAX: Final = 30.0
+TOO_LARGE: Final = ("too large", "larger than max")
+"""In an answer 500: etcd's own words, and gRPC's, for an object beyond their limits."""
 
 Write = SpecWrite | StatusWrite | AnnotationWrite | EventWrite
 
@@ -61,6 +64,7 @@ class Writer:
         self._waiting: tuple[dict[Slot, Write], ...] = ({}, {}, {}, {})
         self._flying: dict[Slot, Write] = {}
         self._failures: dict[Key, int] = {}
+        self._told: dict[Key, str] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -87,6 +91,7 @@ class Writer:
         self._store.cluster.specs.clear()
         self._store.cluster.statuses.clear()
         self._failures.clear()
+        self._told.clear()
 
     async def drain(self) -> None:
         """Begin nothing more and wait for what is under way."""
@@ -138,9 +143,10 @@ class Writer:
                 self._wrote()
         except (ApiError, UnreachableError) as error:
             self._settle(slot)
-            await self._failed(slot, error)
+            await self._failed(slot, write, error)
         else:
             self._failures.pop(slot.key, None)
+            self._told.pop(slot.key, None)
             self._settle(slot)
         finally:
             del self._flying[slot]
@@ -174,7 +180,7 @@ class Writer:
         elif slot.order == 1:
             self._store.cluster.statuses.pop(slot.key.name, None)
 
-    async def _failed(self, slot: Slot, error: ApiError | UnreachableError) -> None:
+    async def _failed(self, slot: Slot, write: Write, error: ApiError | UnreachableError) -> None:
         key = slot.key
         status = error.status if isinstance(error, ApiError) else 0
         if slot.order == 3:
@@ -182,6 +188,11 @@ class Writer:
             return
         if status in (404, 409, 422) and await self._look(key):
             return
+        if isinstance(write, SpecWrite) and write.uid and not_taken(status, str(error)):
+            said = share_refused(write, str(error))
+            if self._told.get(key) != said.message:  # once, not at each try
+                self._told[key] = said.message
+                self._say(said)
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         wait_s = min(BACKOFF_S * 2 ** min(failures - 1, 16), BACKOFF_S_MAX)
         log.warning("not written", kind=key.kind, object=key.name, error=str(error), again_in_s=wait_s)
@@ -201,3 +212,8 @@ class Writer:
     def _again(self, key: Key) -> None:
         self._store.touch(key)
         self._changed()
+
+
+def not_taken(status: int, message: str) -> bool:
+    """Whether the object itself is what the API server does not like, so that trying again changes nothing."""
+    return status in (413, 422) or (status >= 500 and any(words in message for words in TOO_LARGE))

@@ -15,6 +15,7 @@ from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.kubectl import Kubectl
 from vipa_lab.kube.operatorprocess import OperatorProcess, report
 from vipa_operator.election import LEASE_S
+from vipa_operator.writer import not_taken
 
 # Promised is 2 s; a busy machine may take its time.
 SOON_S: Final = 60.0
@@ -266,3 +267,17 @@ def test_an_api_server_away_for_a_while_costs_nothing(own_api: Callable[..., Api
         kubectl.wait("virtualipnodes", "w1", lambda a: len(order(a, "web")) == 3, SOON_S)
         after = settle(kubectl)
         assert after["virtualips", "erp"] == before["virtualips", "erp"]
+
+
+@pytest.mark.parametrize("vips", [300, 800, 10_001])
+def test_a_share_too_large_is_answered_in_words_that_are_known(api: ApiServer, vips: int) -> None:
+    places = [{"address": "10.1.1.4", "node": f"w{i}" + 60 * "x", "interface": "eth1"} for i in range(64)]
+    order = places if vips <= 1000 else places[:1]
+    assignments = [{"name": f"vip-{i}", "addresses": ["10.1.1.7"], "succession": order} for i in range(vips)]
+    meta = {"apiVersion": "vipa.dev/v1alpha1", "kind": "VirtualIPNode", "metadata": {"name": "large"}}
+    path = "/apis/vipa.dev/v1alpha1/virtualipnodes/large?fieldManager=vipa-operator&force=true"
+    apply = "application/apply-patch+yaml"
+    assert api.rest.ask("PATCH", path, meta, apply)[0] == 201
+    status, answer = api.rest.ask("PATCH", path, {**meta, "spec": {"epoch": 1, "assignments": assignments}}, apply)
+    assert status >= 400
+    assert not_taken(status, json.dumps(answer)), (status, str(answer)[:500])

@@ -48,6 +48,7 @@ _WORDS: Final = {
     Reason.NO_CONFLICT: "nobody else uses the address",
     Reason.MOVE_REFUSED: "the move was refused",
     Reason.MOVE_TIMED_OUT: "the move was not done in time",
+    Reason.SHARE_REFUSED: "the API server does not take what the node is to be told",
 }
 
 

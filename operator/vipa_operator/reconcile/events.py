@@ -8,7 +8,7 @@ from vipa.resources.meta import Condition, ConditionStatus
 from vipa.resources.virtualip import VirtualIPStatus
 from vipa_operator.reconcile.cluster import Kind, SeenList, SeenVip
 from vipa_operator.reconcile.moving import Said
-from vipa_operator.reconcile.writes import EventWrite, Severity
+from vipa_operator.reconcile.writes import EventWrite, Severity, SpecWrite
 
 
 def events(seen: SeenVip, said: Iterable[Said]) -> Iterator[EventWrite]:
@@ -26,6 +26,18 @@ def changes(before: VirtualIPStatus, after: VirtualIPStatus) -> Iterator[Said]:
 def refused(kind: Kind, seen: SeenList, refusal: Refusal) -> EventWrite:
     """A list or pool is not accepted; it has no status to say so."""
     return EventWrite(kind, seen.meta.name, seen.meta.uid, Severity.WARNING, refusal.reason, refusal.message)
+
+
+def share_refused(write: SpecWrite, why: str) -> EventWrite:
+    """The API server does not take what a node is to be told."""
+    count = len(write.spec.assignments)
+    virtual_ips = f"{count} virtual IP{'s' if count != 1 else ''}"
+    message = (
+        f"the API server refuses the share of {write.node} ({virtual_ips}), so it serves "
+        "on by the one before; if it is too large, make it smaller: lists with fallback None or fewer entries, or "
+        f"spec.nodeSelector; the API server says: {why}"
+    )
+    return EventWrite(Kind.AGENT, write.node, write.uid, Severity.WARNING, Reason.SHARE_REFUSED, message)
 
 
 def _of_moves(before: VirtualIPStatus, after: VirtualIPStatus) -> Iterator[Said]:
