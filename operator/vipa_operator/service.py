@@ -56,7 +56,8 @@ class Service:
         self._reconciler = Reconciler()
         self._synced: set[Kind] = set()
         self._relisted: set[Kind] = set()
-        self._fresh = False
+        self._term = 0
+        self._fresh_in = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until asked to stop; then write what is under way, and give the lease back."""
@@ -149,9 +150,9 @@ class Service:
         if not self._leader.leads() or len(self._synced) < len(Kind):
             self._debounce.done(boottime_s(), boottime_s())
             return
-        if not self._fresh:
+        if self._fresh_in != self._term:
             await self._refresh()
-            if not self._fresh:
+            if self._fresh_in != self._term:
                 return
         started = boottime_s()
         with self._metrics.plan.time():
@@ -164,7 +165,8 @@ class Service:
 
     async def _refresh(self) -> None:
         """New in the lead: see what the one before wrote last, which a watch may not have told yet. Epochs go on from
-        there."""
+        there. A lead lost and won again during the list is another one, and lists again."""
+        term = self._term
         try:
             for raw in await self._api.list(Kind.AGENT):
                 self._store.put(Kind.AGENT, raw)
@@ -174,7 +176,7 @@ class Service:
             return
         self._reconciler = Reconciler()
         self._store.touch_all()
-        self._fresh = True
+        self._fresh_in = term
 
     async def _goodbye(self) -> None:
         """Let what is under way end, then let another replica begin."""
@@ -212,7 +214,7 @@ class Service:
     def _led(self, leads: bool) -> None:
         self._metrics.leader.set(leads)
         if leads:
-            self._fresh = False
+            self._term += 1
             self._changed()
         else:
             self._writer.clear()
