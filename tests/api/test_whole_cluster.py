@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from vipa_lab.kube.wholecluster import CONVERGE_S, WholeCluster
 from vipa_lab.lab import Lab
 from vipa_lab.manifests import preferred_list, virtual_ip
 
+# Between a change and everything that follows from it: before the operator saw it, while it writes, while agents move.
+KILLED_AFTER_S = (0.0, 0.02, 0.08, 0.3)
 VIPA = Path(sys.executable).parent / "vipa"
 # Promised: two seconds from kubectl apply to Ready; two cores may be busy with anything else.
 READY_S_MAX = 20.0
@@ -176,3 +179,45 @@ def test_a_deleted_virtualipnode_is_made_again_and_nobody_notices(lab: Lab, api:
         cluster.check_lossless(probe.stop())
         assert cluster.served() == ["w1/eth1"]
         assert cluster.condition("Ready")["status"] == "True"
+
+
+def change(cluster: WholeCluster, path: str, body: dict[str, object]) -> None:
+    """A merge patch, in milliseconds: kubectl would take longer than what it is to interrupt."""
+    status, answer = cluster.api.rest.ask(
+        "PATCH", f"/apis/vipa.dev/v1alpha1/{path}", body, "application/merge-patch+json"
+    )
+    assert status == 200, answer
+
+
+def test_an_operator_killed_at_any_moment_of_a_change_costs_nothing(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
+    with WholeCluster(lab, api, tmp_path, failback="{policy: Immediate}") as cluster:
+        cluster.start_whole()
+        probe = cluster.datagrams()
+        cluster.wait_answered(probe)
+        lists = api.kubectl.list("preferredinterfacelists")
+        path = f"preferredinterfacelists/{lists[0]['metadata']['name']}"
+        served = ["w1/eth1"]
+
+        def killed(after_s: float, to: str) -> None:
+            time.sleep(after_s)
+            cluster.operator.kill()
+            cluster.operator.start()
+            cluster.wait_holder(f"{to}/eth1")
+            served.append(f"{to}/eth1")
+
+        def moved() -> bool:
+            return "vipa.dev/move-to" not in cluster.vip_object()["metadata"]["annotations"]
+
+        for after_s in KILLED_AFTER_S:  # reordered
+            to, other = ("w2", "w1") if served[-1] == "w1/eth1" else ("w1", "w2")
+            order = [{"node": to, "interface": "eth1"}, {"node": other, "interface": "eth1"}]
+            change(cluster, path, {"spec": {"interfaces": order}})
+            killed(after_s, to)
+        for after_s in KILLED_AFTER_S:  # moved
+            to = "w2" if served[-1] == "w1/eth1" else "w1"
+            change(cluster, "virtualips/erp", {"metadata": {"annotations": {"vipa.dev/move-to": to}}})
+            killed(after_s, to)
+            cluster.wait(moved, "the request is removed", CONVERGE_S)
+        cluster.wait_answered(probe)
+        cluster.check_lossless(probe.stop())
+        assert cluster.served() == served
