@@ -1,4 +1,4 @@
-"""The operator's metrics (docs/design/0004-interfaces.md), in a registry of their own."""
+"""The operator's metrics (docs/metrics.md), in a registry of their own."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -14,7 +14,7 @@ from vipa_operator.reconcile.cluster import Kind, Meta, Seen, SeenAgent, SeenLis
 from vipa_operator.reconcile.exclusion import excluded, ready
 
 MOVE_TO: Final = "vipa.dev/move-to"
-"""docs/design/0004-interfaces.md: NODE or NODE/INTERFACE, written by ``kubectl vipa move``."""
+"""docs/design/0005-operator.md: NODE or NODE/INTERFACE, written by ``kubectl vipa move``."""
 
 Raw = Mapping[str, Any]
 

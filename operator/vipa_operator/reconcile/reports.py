@@ -10,7 +10,7 @@ from vipa.resources.node import InterfaceStatus, Role, VipStatus, VirtualIPNodeS
 from vipa_operator.reconcile.cluster import Cluster
 
 UP: Final = "Up"
-"""Word of an agent for a path that answers (docs/design/0004-interfaces.md)."""
+"""Word of an agent for a path that answers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from vipa_operator.reconcile.reports import Health, Holding, word
 from vipa_operator.reconcile.times import text
 
 TRANSITIONS_MAX: Final = 10
-"""docs/design/0004-interfaces.md: lastTransitions, newest first, at most 10."""
+"""The CRD takes no more of lastTransitions; the newest come first."""
 
 
 @dataclass(frozen=True, slots=True)
