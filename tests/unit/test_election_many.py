@@ -12,12 +12,13 @@ from unit.fakes import machine as fake_machine
 from unit.fakes.names import KEY
 from unit.fakes.net import Net
 from vipa.election import actions as act
+from vipa.election import events as ev
 from vipa.election.claim import claim_element_s
 from vipa.election.crowd import PROBING_MAX, claims_max
 from vipa.election.sending import ROLES_MAX
 from vipa.election.states import State
 from vipa.heartbeat import WireRole, decode
-from vipa.plan import PlannedVip
+from vipa.plan import Plan, PlannedVip
 from vipa.timing import PROFILES, Timing
 
 PROFILE = PROFILES[Timing.DEFAULT]
@@ -61,6 +62,39 @@ def calls_in_a_steady_second(count: int) -> int:
 
 def test_a_quiet_second_costs_the_same_for_many_as_for_one() -> None:
     assert calls_in_a_steady_second(100) < 1.5 * calls_in_a_steady_second(1)
+
+
+def calls_after_the_holder_died(count: int) -> int:
+    net = Net()
+    a, _, _ = net.machine("a", 4), net.machine("b", 5), net.machine("c", 6)
+    net.start(*vips(net, count, 4, 5, 6))
+    net.run(3)
+    a.on = False
+    net.run(7)
+    with counting() as calls:
+        net.run(1)
+    return calls[0]
+
+
+def test_a_dead_holder_of_many_keeps_nobody_busy() -> None:
+    assert calls_after_the_holder_died(100) < 1.5 * calls_after_the_holder_died(1)
+
+
+def test_what_left_the_plan_makes_nobody_suspect(net: Net) -> None:
+    net.machine("a", 4)
+    b = net.machine("b", 5)
+    many = vips(net, 120, 4, 5)
+    net.start(*many)
+    net.run(3)
+    for machine in net.machines.values():
+        machine.plan = Plan(1, tuple(many[1:]))
+        machine.step(ev.PlanChanged(machine.plan))
+    begin = len(net.log)
+    net.run(2)
+    synced_at = b.elector.node.peers["a"].synced_at
+    assert net.now - max(synced_at.values()) <= 2 * PROFILE.interval_s
+    told = [e.action for e in net.log[begin:] if e.node == "b" and isinstance(e.action, act.Transition)]
+    assert not [t for t in told if t.new is State.SUSPECTING]
 
 
 def test_news_of_all_gets_out_at_once(net: Net) -> None:

@@ -37,6 +37,12 @@ COMMIT_S_MAX: Final = 0.070
 TURNS_PATIENCE: Final = 3
 """Probe rounds between two takeovers of a node that takes over many: a batch of claims is one round and its commits."""
 
+TURNS_PERMITS: Final = 4
+"""After so many permits (2 s at Default) a better rank has had its time: it may be unable to take this one."""
+
+WAIT_S: Final = 1.0
+"""Who waits for its turn to be probed is woken for it; this is the longest it waits should that ever be missed."""
+
 REFUSED_S: Final = 1.0
 """Wait after the kernel refused a claim element: what is wrong there seldom mends itself sooner, and each is logged."""
 
@@ -70,9 +76,15 @@ def rank(node: Node, vip: VipState, mine: int) -> int:
 
 
 def _turn_of_another(node: Node, vip: VipState, mine: int) -> bool:
-    """A better rank that takes over one virtual IP after the other has not come to this one yet: let it."""
+    """A better rank that takes over one virtual IP after the other has not come to this one yet: wait a while."""
+    assert vip.suspicion is not None
+    if node.now - vip.suspicion.since > TURNS_PERMITS * vip.profile.permit_s:
+        return False
     patience_s = TURNS_PATIENCE * vip.profile.probes * vip.profile.gap_s
-    return any(node.now - node.peers[name].took_at <= patience_s for name in ahead_of(node, vip, mine))
+    ahead = (node.peers[name] for name in ahead_of(node, vip, mine))
+    return any(
+        node.now - peer.took_at <= patience_s and peer.role(vip.id) not in (None, WireRole.EXCLUDED) for peer in ahead
+    )
 
 
 def needed(node: Node, vip: VipState, mine: int) -> int:
@@ -117,7 +129,7 @@ def advance(node: Node, vip: VipState) -> None:
         node.rest(vip)
         return
     if not node.crowd.may_probe(vip.name):
-        suspicion.next_at = float("inf")
+        suspicion.next_at = node.now + WAIT_S
         return
     if suspicion.via != endpoint.address:
         suspicion.via, suspicion.unanswered, suspicion.sent = endpoint.address, 0, 0

@@ -47,7 +47,9 @@ class Crowd:
         return probed
 
     def next(self) -> str:
-        """Who has waited longest and waits no more; "" for nobody."""
+        """Who has waited longest and may probe from now on; "" for nobody."""
         name = next(iter(self._waiting), "")
-        self._waiting.pop(name, None)
+        if name:
+            del self._waiting[name]
+            self._probing.add(name)
         return name

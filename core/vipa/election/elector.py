@@ -53,6 +53,7 @@ class Elector:
         self._deadline: float | None = None
         self._deadline_stale = False
         self._settled_at = NEVER
+        self._stepped_at = 0.0
         self._distrusted: float | None = None
 
     def step(self, now: float, event: Event) -> list[Action]:
@@ -73,6 +74,7 @@ class Elector:
         if not isinstance(event, BeatReceived | ArpSeen) or self._unsettled():
             self._settle(draining=not isinstance(event, TimerFired))
         self._deadline_stale = True
+        self._stepped_at = now
         return node.out + node.claims
 
     def next_deadline(self) -> float | None:
@@ -271,4 +273,6 @@ class Elector:
         at = min(at, self._wakes.soonest())
         for until in node.permits.values():
             at = min(at, until)
-        return min(at, self._settled_at) if node.dirty else at
+        at = min(at, self._settled_at) if node.dirty else at
+        # due since ever is due now: a lateness is only what came after the last step
+        return self._stepped_at if at == NEVER else at

@@ -41,7 +41,8 @@ def offer(node: Node, vip: VipState, peer: Peer, *, at_once: bool = False) -> No
         return
     vip.offer = Offer(peer.node, max(vip.term, vip.term_seen) + 1, vip.epoch, node.now)
     node.urgent = True
-    node.dirty.add(vip.name)
+    for names in (node.dirty, node.rate_changes):
+        names.add(vip.name)
 
 
 def advance_offer(node: Node, vip: VipState) -> None:
@@ -70,6 +71,10 @@ def advance_yielding(node: Node, vip: VipState) -> None:
         claim.suspect(node, vip)
         if vip.state is State.SUSPECTING:
             vip.unbind_at = node.now + LINGER_S  # clients still send here, whoever gets it in the end
+        elif node.now >= vip.offer.at + LINGER_S:
+            vip.offer = None  # it may not suspect (no healthy endpoint, say): the others do
+            node.unbind(vip)
+            node.transition(vip, State.SPARE, Reason.HANDED_OVER)
 
 
 def heard(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:

@@ -16,6 +16,8 @@ from vipa.reasons import Reason
 
 def permitted(node: Node, vip: VipState, event: Permitted) -> None:
     """The kernel's answer to ``Permit`` or ``Move``."""
+    if vip.state not in (State.CLAIMING, State.HOLDER):
+        return  # asked for by a VIP of that name which is gone
     vip.permitting = False
     if not event.ok:
         node.note(Reason.CLAIM_EXPIRED, vip.name, event.interface)
@@ -97,6 +99,7 @@ def _leave(node: Node, vip: VipState) -> None:
         _move(node, vip, best[1].interface)
         return
     if node.alone(vip) or best is not None:
+        vip.unfit_since = None
         return
     if vip.unfit_since is None:
         vip.unfit_since = node.now

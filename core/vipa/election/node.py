@@ -106,7 +106,7 @@ class Node:
         self.tellers: dict[int, set[str]] = {}
         """VIP id → peers that last said to be claiming or holding it."""
         self.contested: set[int] = set()
-        """VIP ids with more than one of them."""
+        """VIP ids with more than one of them, as far as they are alive."""
         self.held: Counter[tuple[str, float | None]] = Counter()
         """How many VIPs are held on an interface under a permit of this length (None: untimed)."""
 
@@ -262,6 +262,13 @@ class Node:
         if not tellers:
             del self.tellers[vip]
 
+    def contest(self) -> None:
+        """Leave out who fell silent: a dead node's last word keeps nobody busy. To be called now and then."""
+        living = {peer.node for peer in self.peers.values() if peer.alive(self.now)}
+        self.contested = {
+            vip for vip, tellers in self.tellers.items() if len(tellers) > 1 and len(tellers & living) > 1
+        }
+
     def rest(self, vip: VipState) -> None:
         """``vip`` is not probed for now: the next one that waits may be."""
         if not self.crowd.rest(vip.name):
@@ -272,6 +279,7 @@ class Node:
                 turn.suspicion.next_at = self.now
                 self.dirty.add(name)
                 return
+            self.crowd.rest(name)
 
     def listen(self, vip: VipState, reason: Reason) -> None:
         """Rule 12: one silence of listening before anything else. Whatever is held or bound goes first."""

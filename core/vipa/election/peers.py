@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from vipa.election.duel import UNRANKED
 from vipa.election.health import NEVER
 from vipa.heartbeat.model import Beat, EndpointState, RoleEntry, WireRole
 
@@ -40,6 +41,16 @@ def role_hash(entry: RoleEntry) -> int:
     """64-bit hash of one role entry; a node's role digest is the XOR of them all."""
     text = repr(tuple(int(x) for x in entry)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big")
+
+
+def gone(vip: int) -> RoleEntry:
+    """What is said of a VIP that is no longer in the sender's plan. It has no part in the role digest."""
+    return RoleEntry(vip, WireRole.EXCLUDED, 0, UNRANKED, 0)
+
+
+def is_gone(entry: RoleEntry) -> bool:
+    """Whether ``entry`` says so: no plan of a VIP has the digest 0 (but one in four billion, which is told again)."""
+    return entry.plan == 0 and entry.role is WireRole.EXCLUDED
 
 
 @lru_cache(maxsize=4096)
@@ -157,11 +168,16 @@ class Peer:
         return state.healthy_for_s + (now - self.endpoints_at)
 
     def learn_roles(self, entries: tuple[RoleEntry, ...], at: float, network: str) -> list[RoleEntry]:
-        """Record roles; returns those that differ from before."""
+        """Record roles; returns those that differ from before. Of a VIP that is gone from the peer's plan the record
+        goes."""
         changed: list[RoleEntry] = []
         for entry in entries:
             old = self.roles.get(entry.vip)
-            if old is None or old.entry != entry:
+            if is_gone(entry):
+                if old is not None:
+                    self.digest ^= role_hash(self.roles.pop(entry.vip).entry)
+                    changed.append(entry)
+            elif old is None or old.entry != entry:
                 self.digest ^= role_hash(entry) ^ (role_hash(old.entry) if old else 0)
                 changed.append(entry)
                 self.roles[entry.vip] = HeardRole(entry, at, network)

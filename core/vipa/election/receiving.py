@@ -6,7 +6,7 @@ from typing import Final
 from vipa.election import claim, handover, holding
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
 from vipa.election.health import NEVER
-from vipa.election.node import TOLD, Node
+from vipa.election.node import Node
 from vipa.election.peers import ECHO_SLACK_S, MISS, RETIRED_MAX, SEQ_WINDOW, Path, Peer, new_incarnation
 from vipa.election.states import State
 from vipa.election.vip import VipState
@@ -20,6 +20,9 @@ DEFEND_S: Final = 10.0
 
 VERIFIED_MAX: Final = 64
 """Beats remembered while their copies come in over other paths: more than arrive within one drain of all sockets."""
+
+_TAKING: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING})
+"""Roles on the way to a takeover."""
 
 
 def compare_plans(node: Node, vip: VipState, peer: Peer) -> None:
@@ -155,7 +158,7 @@ class Receiver:
 
     def _news(self, peer: Peer, beat: Beat, echo: Echo) -> None:
         now = self.node.now
-        was_alive = peer.alive(now)
+        was_alive, fitness = peer.alive(now), (peer.isolated, peer.stopping)
         faster = beat.interval_s < peer.interval_s  # its silence is suspected sooner
         peer.seq, peer.epoch, peer.interval_s, peer.heard_at = beat.seq, beat.epoch, beat.interval_s, now
         peer.permit_until = now + beat.permit_left_s
@@ -166,7 +169,8 @@ class Receiver:
         peer.endpoints_at = now
         for address in peer.endpoints:
             self._claims_address(peer, address)
-        if not was_alive or faster or before != {a: s.healthy for a, s in peer.endpoints.items()}:
+        refit = fitness != (peer.isolated, peer.stopping)
+        if not was_alive or faster or refit or before != {a: s.healthy for a, s in peer.endpoints.items()}:
             self.node.dirty.update(self.node.vips)
             self.node.rates_stale = True
 
@@ -184,6 +188,8 @@ class Receiver:
                 vip = node.by_id.get(entry.vip)
                 if vip is not None:
                     node.holder_heard_at(vip)  # before the record of it changes
+                if entry.role in _TAKING and peer.role(entry.vip) not in (None, entry.role):
+                    peer.took_at = node.now
             for entry in peer.learn_roles(beat.roles, at, path.network):
                 self._role_changed(peer, entry)
             for entry in beat.roles:
@@ -201,8 +207,6 @@ class Receiver:
 
     def _role_changed(self, peer: Peer, entry: RoleEntry) -> None:
         self.node.told(peer.node, entry.vip, entry.role)
-        if entry.role in TOLD:
-            peer.took_at = self.node.now
         vip = self.node.by_id.get(entry.vip)
         if vip is None:
             return

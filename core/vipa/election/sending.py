@@ -9,7 +9,7 @@ from vipa.election.actions import SendBeat
 from vipa.election.duel import UNRANKED
 from vipa.election.health import NEVER
 from vipa.election.node import TOLD, Node
-from vipa.election.peers import Path, Peer, role_hash
+from vipa.election.peers import Path, Peer, gone, role_hash
 from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.heartbeat import encode
@@ -61,6 +61,8 @@ class Sender:
         self.digest = 0
         self._said: dict[int, tuple[RoleEntry, float]] = {}
         """What was last said of each VIP, and since when; what changed last stands last."""
+        self._gone: dict[int, RoleEntry] = {}
+        """VIPs that left the plan, for those who may not know yet."""
         self._news: list[RoleEntry] = []
         """What no heartbeat has said yet."""
         self._page = 0
@@ -82,7 +84,7 @@ class Sender:
             self._rate()
         elif node.rate_changes:
             self._hasten()
-        news = [entry for entry in self._news if self._said.get(entry.vip, (None,))[0] == entry]
+        news = [e for e in self._news if self._said.get(e.vip, (self._gone.get(e.vip),))[0] == e]
         news, self._news = news[:NEWS_MAX], news[NEWS_MAX:]
         for interval_s, chunks in self._buckets.items():
             due_at = self.next_at.setdefault(interval_s, node.now)
@@ -104,6 +106,9 @@ class Sender:
             peer.beaten_every_s = node.interval_to(peer)
         self._sort_paths()
         self._rated_at = node.now
+        node.contest()
+        if self._gone and all(peer.sees_my_digest == self.digest for peer in node.peers.values()):
+            self._gone.clear()
 
     def _hasten(self) -> None:
         """Rates that must rise at once; that others may sink is found when all are worked out anew."""
@@ -139,10 +144,20 @@ class Sender:
                 self._news.append(entry)
                 node.urgent = True
         if node.roles_stale:
-            for gone in self._said.keys() - node.by_id.keys():
-                self.digest ^= role_hash(self._said.pop(gone)[0])
+            self._tell_gone()
         node.roles_stale = False
         node.role_changes.clear()
+
+    def _tell_gone(self) -> None:
+        """VIPs that left the plan: said until every peer's record has followed, or its digest would differ for ever."""
+        node = self.node
+        for vip_id in self._said.keys() - node.by_id.keys() - self._gone.keys():
+            self.digest ^= role_hash(self._said.pop(vip_id)[0])
+            self._gone[vip_id] = gone(vip_id)
+            self._news.append(self._gone[vip_id])
+            node.urgent = True
+        for vip_id in self._gone.keys() & node.by_id.keys():
+            del self._gone[vip_id]
 
     def _entry(self, vip: VipState) -> RoleEntry:
         node = self.node
@@ -226,7 +241,7 @@ class Sender:
         fresh = [*news, *self._turn(repeated, ROLES_MAX - len(news))]
         room = ROLES_MAX - len(fresh)
         if room and any(p.sees_my_digest != self.digest for p in peers):
-            everything = [e for e, _ in self._said.values()]
+            everything = [*self._gone.values(), *(e for e, _ in self._said.values())]
             start = self._page % max(len(everything), 1)
             page = (everything[start:] + everything[:start])[:room]
             self._page = start + len(page)

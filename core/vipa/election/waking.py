@@ -27,6 +27,7 @@ def wake_at(node: Node, vip: VipState) -> float:
         case State.RECEIVING if vip.offer is not None:
             at = min(at, vip.offer.at + handover.OFFER_S)
         case State.YIELDING if vip.offer is not None:
+            at = min(at, vip.offer.at + max(handover.LINGER_S, node.silence_s(vip)))
             if _may_suspect(node, vip):
                 at = min(at, max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)))
         case State.HOLDER:
