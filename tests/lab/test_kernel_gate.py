@@ -26,6 +26,7 @@ from vipa_lab.lab import Lab
 from vipa_lab.syscalls import CLONE_NEWNET
 
 VIP, VIP2 = "10.1.1.7", "10.1.1.8"
+CLAIM_S = 0.1  # the longest that the election asks for
 OWN = (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))
 BOTH = ("eth1", "eth2")
 PERMIT_S = PROFILES[Timing.DEFAULT].permit_s
@@ -73,7 +74,7 @@ class Rig:
         return until[0]
 
     def _claim_once(self, interface: str, permit_s: float | None, address: str) -> tuple[float | None] | None:
-        assert self.kernel.begin_claim((address,))
+        assert self.kernel.begin_claim((address,), CLAIM_S)
         ok, until = self.kernel.permit((address,), interface, permit_s)
         return (until,) if ok else None
 
@@ -253,13 +254,13 @@ def test_an_untimed_permit_answers_without_renewal(rig: Rig) -> None:
 
 def test_a_claim_that_was_frozen_fails(rig: Rig) -> None:
     rig.serve()
-    assert rig.kernel.begin_claim((VIP,))
+    assert rig.kernel.begin_claim((VIP,), CLAIM_S)
     time.sleep(0.2)
     assert rig.kernel.permit((VIP,), "eth1", PERMIT_S) == (False, None)
     assert rig.kernel.permit((VIP,), "eth1", None) == (False, None)
     assert rig.ask() == set()
-    assert rig.kernel.begin_claim((VIP,))
-    assert rig.kernel.begin_claim((VIP,)), "a claim may be begun again before it ends"
+    assert rig.kernel.begin_claim((VIP,), CLAIM_S)
+    assert rig.kernel.begin_claim((VIP,), CLAIM_S), "a claim may be begun again before it ends"
 
 
 def test_renewal_keeps_answers_coming(rig: Rig) -> None:
@@ -304,7 +305,7 @@ def test_a_lapsed_permit_stays_lapsed(rig: Rig) -> None:
 def test_a_new_permit_does_not_bring_back_the_lapsed(rig: Rig) -> None:
     rig.serve((VIP, VIP2))
     wait_past(rig.claim("eth1", PERMIT_S))
-    assert rig.kernel.begin_claim((VIP2,))
+    assert rig.kernel.begin_claim((VIP2,), CLAIM_S)
     assert rig.kernel.permit((VIP2,), "eth1", LONG_S) == (False, None)
     assert rig.lapsed == ["eth1"]
     rig.claim("eth1", LONG_S, VIP2)

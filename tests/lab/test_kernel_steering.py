@@ -20,6 +20,7 @@ from vipa_lab.lab import Lab
 from vipa_lab.syscalls import CLONE_NEWNET
 
 VIP, PORT = "10.1.1.7", 7000
+CLAIM_S = 0.1  # the longest that the election asks for
 OWN = (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))
 BOTH = ("eth1", "eth2")
 LONG_S = 60.0
@@ -74,7 +75,7 @@ class Rig:
 
     def claim(self, interface: str) -> None:
         def attempt() -> bool:
-            return self.kernel.begin_claim((VIP,)) and self.kernel.permit((VIP,), interface, LONG_S)[0]
+            return self.kernel.begin_claim((VIP,), CLAIM_S) and self.kernel.permit((VIP,), interface, LONG_S)[0]
 
         eventually(attempt)
 

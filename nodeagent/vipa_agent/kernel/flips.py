@@ -18,10 +18,6 @@ from vipa_agent.kernel.mirror import Change
 from vipa_agent.kernel.nfnl import Batch, Element, Failure, Transaction, missing
 from vipa_agent.kernel.steering import Steering
 
-CLAIM_MS: Final = 100
-"""Life of the claim element: docs/design/0002-election.md, rule 5, "about 100 ms". A claimer frozen for longer between
-its last look at the wire and its permit fails."""
-
 _TRIES: Final = 3
 """Renewing and making a permit alternate: the two tables' elements may end one jiffy (4 ms at HZ=250) apart."""
 
@@ -55,7 +51,7 @@ class Flips:
         self._steering = steering
         self._until: dict[str, float] = {}
 
-    def begin_claim(self, addresses: Sequence[str], timeout_s: float = CLAIM_MS / 1000) -> bool:
+    def begin_claim(self, addresses: Sequence[str], timeout_s: float) -> bool:
         """Set (or set anew) the claim elements for ``timeout_s``; False when the kernel refused."""
         with self._gate.lock:
             keys = [sets.address_key(address) for address in addresses]

@@ -11,7 +11,7 @@ from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
 from vipa_agent.kernel.addresses import Addresses
 from vipa_agent.kernel.errors import KernelError, NetlinkRefused, RulesetRefused
-from vipa_agent.kernel.flips import CLAIM_MS, Flips, Held
+from vipa_agent.kernel.flips import Flips, Held
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.links import Links
@@ -121,7 +121,7 @@ class Kernel:
         with self._gate.lock:
             return self._steering.lacking(ready)
 
-    def begin_claim(self, addresses: Sequence[str], timeout_s: float = CLAIM_MS / 1000) -> bool:
+    def begin_claim(self, addresses: Sequence[str], timeout_s: float) -> bool:
         """Set the claim elements, which end by themselves after ``timeout_s``."""
         return self._flips.begin_claim(addresses, timeout_s)
 

@@ -1,0 +1,115 @@
+"""The operator's watch, in the test's own process, on an API server that goes silent, refuses, or has forgotten.
+
+A proxy in front of a real API server makes the faults.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import kopf
+import pytest
+
+from vipa_lab.kube.apiserver import ApiServer
+from vipa_lab.kube.faultproxy import FaultProxy
+from vipa_operator import watching as module
+from vipa_operator.reconcile import Kind
+from vipa_operator.watching import Watching
+
+VIPS: Final = "/apis/vipa.dev/v1alpha1/virtualips"
+SOON_S: Final = 60.0
+QUICK_S: Final = 3.0
+"""A test does not wait 75 s to see a dead watch noticed."""
+
+
+class Seen:
+    """What the watch told, by name of the VirtualIP: "" is a list's."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[str]] = {}
+
+    def took(self, kind: Kind, event: str | None, raw: Mapping[str, Any]) -> None:
+        if kind is Kind.VIP:
+            self.events.setdefault(raw["metadata"]["name"], []).append(event or "")
+
+
+def create(api: ApiServer, name: str, last: int) -> None:
+    body = {"apiVersion": "vipa.dev/v1alpha1", "kind": "VirtualIP", "metadata": {"name": name}}
+    assert api.rest.ask("POST", VIPS, {**body, "spec": {"addresses": [f"10.1.1.{last}"]}})[0] == 201
+
+
+async def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + SOON_S
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {SOON_S:g} s: {what}"
+        await asyncio.sleep(0.05)
+
+
+def watched(api: ApiServer, fault: Callable[[FaultProxy, Seen], Any]) -> None:
+    """VirtualIP ``before`` is known; ``fault`` is lived through; then ``during``, which was made in it, becomes known, and
+    the watch tells of what follows."""
+
+    async def story(proxy: FaultProxy) -> None:
+        seen = Seen()
+        watch = Watching(lambda: kopf.ConnectionInfo(server=proxy.url), seen.took)
+        ended = asyncio.create_task(watch.ended())
+        watch.start()
+        try:
+            create(api, "before", 7)
+            await until(lambda: "before" in seen.events, "a new object")
+            await fault(proxy, seen)
+            await until(lambda: "during" in seen.events, "what was made meanwhile")
+            assert api.rest.ask("DELETE", f"{VIPS}/during")[0] == 200
+            await until(lambda: seen.events["during"][-1] == "DELETED", "a deletion afterwards")
+            assert "DELETED" not in seen.events["before"]
+            assert not ended.done()
+        finally:
+            ended.cancel()
+            proxy.break_off()
+            await watch.stop()
+
+    with FaultProxy(api) as proxy:
+        asyncio.run(story(proxy))
+
+
+def test_a_watch_that_dies_in_silence_is_begun_anew(api: ApiServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SILENCE_S", QUICK_S)
+
+    async def silence(proxy: FaultProxy, seen: Seen) -> None:
+        proxy.silence()
+        create(api, "during", 8)
+        await asyncio.sleep(QUICK_S / 2)
+        assert "during" not in seen.events
+        proxy.silent.clear()  # the dead connections stay dead, new ones live
+
+    watched(api, silence)
+
+
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_a_watch_that_is_refused_is_tried_until_it_is_not(api: ApiServer, status: int) -> None:
+    async def refuse(proxy: FaultProxy, seen: Seen) -> None:
+        began_s = time.monotonic()
+        for verb in ("list", "watch"):
+            proxy.refuse(verb, status, Retry_After="1")
+        proxy.break_off()
+        create(api, "during", 8)
+        tries = lambda: len(proxy.asked("list", status)) + len(proxy.asked("watch", status))  # noqa: E731
+        await until(lambda: tries() >= 2 * len(Kind), "tried again")
+        assert "during" not in seen.events
+        assert tries() <= len(Kind) * (2 + 4 * (time.monotonic() - began_s)), "a crowd of requests"
+        proxy.heal()
+
+    watched(api, refuse)
+
+
+def test_410_is_a_new_list(api: ApiServer) -> None:
+    async def forget(proxy: FaultProxy, seen: Seen) -> None:
+        proxy.refuse("watch", 410)
+        proxy.break_off()
+        create(api, "during", 8)
+        await until(lambda: "during" in seen.events, "a list though no watch is granted")
+        assert seen.events["during"][0] == ""
+        proxy.heal()
+
+    watched(api, forget)
