@@ -201,12 +201,20 @@ def as_yaml(api: ApiServer, folder: Path) -> Path:
 # --- next hops
 
 
+def hear_sigint() -> None:
+    """Who runs these tests in the background may have SIGINT ignored, which children inherit."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_next_hops_are_followed(story: ApiServer) -> None:
     done = vipa(story, "nexthops", "erp")
     assert (done.returncode, done.stdout) == (0, "10.1.1.4\n10.1.1.5\n")
     assert vipa(story, "nexthops", "web").returncode == 1
     watching = subprocess.Popen(
-        command(story, "nexthops", "erp", "--watch", "--format", "iproute2"), stdout=subprocess.PIPE, text=True
+        command(story, "nexthops", "erp", "--watch", "--format", "iproute2"),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_sigint,  # noqa: PLW1509 - nothing of this process's threads is touched
     )
     try:
         assert watching.stdout is not None
