@@ -11,7 +11,7 @@ time, with a pause in which the loop gets its turn.
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
@@ -44,8 +44,10 @@ class Picture:
     """Interface → healthy."""
     conflict: dict[str, bool] = field(default_factory=dict)
     """VIP → a foreign station has it."""
-    permit_until: dict[str, float] = field(default_factory=dict)
-    """Group → end of its permit (infinity: untimed)."""
+    permit_on: dict[str, str] = field(default_factory=dict)
+    """Group → interface of its permit; "" for an untimed one."""
+    permits: Mapping[str, float] = field(default_factory=dict)
+    """Interface → end of the permit there, as it is and not as it was: pictures are older than permits live."""
 
 
 class Metrics:
@@ -102,7 +104,7 @@ class Metrics:
             ("endpoint_healthy", "Whether the interface can serve", ("interface",), _single(picture.endpoint_healthy)),
             ("conflict", "1 while a foreign station has the VIP", ("vip",), _single(picture.conflict)),
             ("permit_remaining_seconds", "Life left of the kernel's permit", ("group",),
-             (((group,), max(0.0, until - now)) for group, until in picture.permit_until.items())),
+             (((group,), _left_s(picture.permits, on, now)) for group, on in picture.permit_on.items())),
             ("api_watch_age_seconds", "Time since the API last said anything", (),
              [] if self._heard_at is None else [((), max(0.0, now - self._heard_at))]),
         )  # fmt: skip
@@ -130,6 +132,11 @@ class _Collector(Collector):
 def _keep(counter: Counter[tuple[str, str]], firsts: AbstractSet[str]) -> None:
     for key in [key for key in counter if key[0] not in firsts]:
         del counter[key]
+
+
+def _left_s(permits: Mapping[str, float], interface: str, now: float) -> float:
+    """Life left of the permit on ``interface``; infinite for an untimed one ("")."""
+    return max(0.0, permits.get(interface, now) - now) if interface else float("inf")
 
 
 def _single(values: dict[str, bool]) -> _Values:

@@ -154,7 +154,6 @@ def _peer(node: Node, peer: Peer, now: float) -> dict[str, Any]:
 def picture(elector: Elector) -> Picture:
     """The metrics' picture."""
     node = elector.node
-    untimed = float("inf")
     group_of = {name: group for group, names in groups(node.plan).items() for name in names}
     return Picture(
         holder={
@@ -164,11 +163,12 @@ def picture(elector: Elector) -> Picture:
         },
         endpoint_healthy={e.interface: e.healthy for e in node.health.endpoints.values()},
         conflict={vip.name: bool(vip.conflict) for vip in node.vips.values()},
-        permit_until={
-            group_of[vip.name]: node.permits.get(vip.interface, untimed)
+        permit_on={
+            group_of[vip.name]: "" if node.alone(vip) else vip.interface
             for vip in node.vips.values()
             if vip.state is State.HOLDER and vip.name in group_of
         },
+        permits=node.permits,
     )
 
 

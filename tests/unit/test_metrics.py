@@ -21,7 +21,8 @@ FULL = Picture(
     holder={("erp", "eth1"): True, ("erp", "eth2"): False, ("web", "eth1"): False},
     endpoint_healthy={"eth1": True, "eth2": False},
     conflict={"erp": False, "web": True},
-    permit_until={"g1": 100.5, "g2": 99.0, "g3": float("inf")},
+    permit_on={"g1": "eth1", "g2": "eth2", "g3": ""},
+    permits={"eth1": 100.5, "eth2": 99.0},
 )
 
 
