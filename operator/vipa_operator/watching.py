@@ -4,7 +4,7 @@ deletion while the operator is away, no annotation, no Event of its own."""
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 import kopf
@@ -26,6 +26,8 @@ NEVER_ENDING: Final = (0.5, 1.0, *([2.0] * 43_200))
 true again within 5 s of its return."""
 TURN: Final = 100
 """Objects taken in before the loop gets its other work done: about 10 ms."""
+LOOK_S: Final = 1.0
+"""How often is looked whether kopf still watches everything."""
 STOP_S: Final = 5.0
 """Longest wait for kopf to close its connections; the process ends anyway."""
 
@@ -44,7 +46,7 @@ class Watching:
     :meth:`start`."""
 
     def __init__(self, login: Callable[[], kopf.ConnectionInfo], took: Took) -> None:
-        self._registry = _registry(login, self._saw)
+        self._registry = _registry(login, self._saw, self._look_after)
         self._took = took
         self._inbox: deque[tuple[Kind, str | None, Mapping[str, Any]]] = deque()
         self._draining = False
@@ -79,6 +81,21 @@ class Watching:
         if not self._stop.is_set():
             self._loop.call_soon_threadsafe(self._ended.set)
 
+    async def _look_after(self) -> None:
+        """On kopf's loop. A watch that meets what kopf does not expect (404 when somebody deletes a CRD, an error in
+        the stream other than 410) ends for ever, and kopf runs on without it: deaf for that kind, and silent about it.
+        """
+        seen: set[str] = set()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            names = [task.get_name() for task in asyncio.all_tasks()]
+            now = {p for *_, p in RESOURCES if any(name.startswith(f"watcher for {p}.") for name in names)}
+            if lost := seen - now:
+                self._error = WatchError(f"no watch of {', '.join(sorted(lost))} any more")
+                self._loop.call_soon_threadsafe(self._ended.set)
+                return
+            seen |= now
+
     def _saw(self, kind: Kind, event: str | None, raw: Mapping[str, Any]) -> None:
         """On kopf's thread."""
         self._inbox.append((kind, event, raw))
@@ -94,7 +111,9 @@ class Watching:
             self._loop.call_soon(self._drain)
 
 
-def _registry(login: Callable[[], kopf.ConnectionInfo], saw: Took) -> kopf.OperatorRegistry:
+def _registry(
+    login: Callable[[], kopf.ConnectionInfo], saw: Took, look_after: Callable[[], Coroutine[Any, Any, None]]
+) -> kopf.OperatorRegistry:
     """Handlers for all that is watched."""
     handlers = kopf.OperatorRegistry()
 
@@ -104,7 +123,13 @@ def _registry(login: Callable[[], kopf.ConnectionInfo], saw: Took) -> kopf.Opera
         except ConfigError as error:
             raise kopf.TemporaryError(str(error), delay=1.0) from error
 
+    tasks = set()  # a task that nobody holds may be collected
+
+    async def start(**_: object) -> None:
+        tasks.add(asyncio.create_task(look_after(), name="looks after the watches"))
+
     kopf.on.login(registry=handlers)(log_in)
+    kopf.on.startup(registry=handlers)(start)
     for kind, group, version, plural in RESOURCES:
         kopf.on.event(group, version, plural, id=plural, registry=handlers)(_handler(kind, saw))
     return handlers

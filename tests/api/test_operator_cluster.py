@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ import pytest
 
 from vipa_lab.kube.accounts import add_node, set_node_condition
 from vipa_lab.kube.apiserver import ApiServer
-from vipa_lab.kube.kubectl import Kubectl
+from vipa_lab.kube.kubectl import Kubectl, KubectlError
 from vipa_lab.kube.operatorprocess import OperatorProcess, report
 from vipa_operator.election import LEASE_S
 from vipa_operator.writer import not_taken
@@ -281,3 +282,27 @@ def test_a_share_too_large_is_answered_in_words_that_are_known(api: ApiServer, v
     status, answer = api.rest.ask("PATCH", path, {**meta, "spec": {"epoch": 1, "assignments": assignments}}, apply)
     assert status >= 400
     assert not_taken(status, json.dumps(answer)), (status, str(answer)[:500])
+
+
+def test_a_crd_deleted_and_applied_again_leaves_it_not_deaf(own_api: Callable[..., ApiServer], tmp_path: Path) -> None:
+    server = own_api()
+    kubectl = server.kubectl
+    with OperatorProcess(server.admin, tmp_path) as operator:
+        populate(kubectl)
+        kubectl.run("delete", "crd", "preferredinterfacelists.vipa.dev", timeout_s=SOON_S)
+        until(lambda: not operator.running, "it ends when a watch is over for good")
+        assert "no watch of preferredinterfacelists any more" in operator.log.read_text()
+        assert order(kubectl.get("virtualipnodes", "w1")) == ["w1", "w2", "w3"]
+        operator.start()  # as the kubelet does
+        crds = Path(__file__).parents[2] / "crds"
+        kubectl.run("apply", "--server-side", "-f", str(crds))
+        entries = [{"address": NODES["w2"]}]
+
+        def applied() -> bool:
+            with suppress(KubectlError):  # the API server takes a moment to serve the kind again
+                kubectl.apply(manifest("PreferredInterfaceList", "office", {"interfaces": entries}))
+                return True
+            return False
+
+        until(applied, "the list is there again")
+        kubectl.wait("virtualipnodes", "w1", lambda a: order(a)[:1] == ["w2"], SOON_S)

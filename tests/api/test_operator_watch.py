@@ -1,11 +1,13 @@
-"""The operator's watch, in the test's own process, on an API server that goes silent, refuses, or has forgotten.
+"""The operator's watch, in the test's own process, on an API server that goes silent or refuses.
 
 A proxy in front of a real API server makes the faults.
 """
 
 import asyncio
+import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import kopf
@@ -14,6 +16,7 @@ import pytest
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.faultproxy import FaultProxy
 from vipa_operator import watching as module
+from vipa_operator.errors import WatchError
 from vipa_operator.reconcile import Kind
 from vipa_operator.watching import Watching
 
@@ -46,16 +49,36 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.05)
 
 
+@pytest.fixture(autouse=True)
+def _leave_nothing() -> Iterator[None]:
+    """A watch that died leaves a task whose error nobody asked for. Python tells that when it finds it: here, and not
+    in the middle of whatever comes next (CPython 3.11 may crash in ast.parse then, gh-106905)."""
+    yield
+    gc.collect()
+
+
+@asynccontextmanager
+async def watching(proxy: FaultProxy, seen: Seen) -> AsyncIterator[asyncio.Task[None]]:
+    """A watch through ``proxy``; gives what ends when the watch does."""
+    watch = Watching(lambda: kopf.ConnectionInfo(server=proxy.url), seen.took)
+    watch.start()
+    ended = asyncio.create_task(watch.ended())
+    try:
+        yield ended
+    finally:
+        ended.cancel()
+        proxy.break_off()
+        await watch.stop()
+
+
 def watched(api: ApiServer, fault: Callable[[FaultProxy, Seen], Any]) -> None:
-    """VirtualIP ``before`` is known; ``fault`` is lived through; then ``during``, which was made in it, becomes known, and
-    the watch tells of what follows."""
+    """VirtualIP ``before`` is known; ``fault`` is lived through; then ``during``, which was made in it, becomes
+    known, and the watch tells of what follows."""
 
     async def story(proxy: FaultProxy) -> None:
         seen = Seen()
-        watch = Watching(lambda: kopf.ConnectionInfo(server=proxy.url), seen.took)
-        ended = asyncio.create_task(watch.ended())
-        watch.start()
-        try:
+        async with watching(proxy, seen) as ended:
+            await until(lambda: len(proxy.asked("watch")) >= len(Kind), "everything is watched")
             create(api, "before", 7)
             await until(lambda: "before" in seen.events, "a new object")
             await fault(proxy, seen)
@@ -64,10 +87,6 @@ def watched(api: ApiServer, fault: Callable[[FaultProxy, Seen], Any]) -> None:
             await until(lambda: seen.events["during"][-1] == "DELETED", "a deletion afterwards")
             assert "DELETED" not in seen.events["before"]
             assert not ended.done()
-        finally:
-            ended.cancel()
-            proxy.break_off()
-            await watch.stop()
 
     with FaultProxy(api) as proxy:
         asyncio.run(story(proxy))
@@ -94,7 +113,10 @@ def test_a_watch_that_is_refused_is_tried_until_it_is_not(api: ApiServer, status
             proxy.refuse(verb, status, Retry_After="1")
         proxy.break_off()
         create(api, "during", 8)
-        tries = lambda: len(proxy.asked("list", status)) + len(proxy.asked("watch", status))  # noqa: E731
+
+        def tries() -> int:
+            return len(proxy.asked("list", status)) + len(proxy.asked("watch", status))
+
         await until(lambda: tries() >= 2 * len(Kind), "tried again")
         assert "during" not in seen.events
         assert tries() <= len(Kind) * (2 + 4 * (time.monotonic() - began_s)), "a crowd of requests"
@@ -103,13 +125,16 @@ def test_a_watch_that_is_refused_is_tried_until_it_is_not(api: ApiServer, status
     watched(api, refuse)
 
 
-def test_410_is_a_new_list(api: ApiServer) -> None:
-    async def forget(proxy: FaultProxy, seen: Seen) -> None:
-        proxy.refuse("watch", 410)
-        proxy.break_off()
-        create(api, "during", 8)
-        await until(lambda: "during" in seen.events, "a list though no watch is granted")
-        assert seen.events["during"][0] == ""
-        proxy.heal()
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_a_watch_that_is_over_for_good_ends_the_program(api: ApiServer, status: int) -> None:
+    async def story(proxy: FaultProxy) -> None:
+        async with watching(proxy, Seen()) as ended:
+            await until(lambda: len(proxy.asked("watch")) >= len(Kind), "everything is watched")
+            await asyncio.sleep(2 * module.LOOK_S)
+            proxy.refuse("watch", status)
+            proxy.break_off()
+            with pytest.raises(WatchError, match=r"no watch of .*virtualips"):
+                await asyncio.wait_for(ended, SOON_S)
 
-    watched(api, forget)
+    with FaultProxy(api) as proxy:
+        asyncio.run(story(proxy))

@@ -73,6 +73,11 @@ class OperatorProcess:
         self.kill()
 
     @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
     def pid(self) -> int:
         """Of the process."""
         assert self._process is not None
