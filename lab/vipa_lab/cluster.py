@@ -149,10 +149,12 @@ class Cluster(Fleet):
 
     # --- the verdict
 
-    def served(self) -> list[str]:
-        """Who answered the cold client since :meth:`start_both`, in order, without the pauses; it asks no more then."""
+    def served(self, since_s: float = 0.0) -> list[str]:
+        """Who answered the cold client since :meth:`start_both`, or since a later CLOCK_MONOTONIC second, in order,
+        without the pauses; it asks no more then."""
         segments = self.asker.stop().segments
-        return [self._endpoint(segment.node) for segment in segments if segment.end_s > self._settled_s]
+        first_s = max(since_s, self._settled_s)
+        return [self._endpoint(segment.node) for segment in segments if segment.end_s > first_s]
 
     def check_lossless(self, result: ProbeResult) -> None:
         """AssertionError when a client lost anything. An agent that says ClaimExpired was held up by the machine for a
