@@ -138,6 +138,23 @@ def test_a_successor_that_takes_it_late_finds_the_old_holder_still_serving_its_c
     assert net.did("b", act.Unbind)[-1].at - suspected == pytest.approx(LINGER_S, abs=0.01)
 
 
+def test_a_successor_whom_a_third_node_overtook_gives_up(net: Net) -> None:
+    b, p, offer = receiving(net)
+    q = net.puppet("q", 6)
+    net.start(net.vip(4, 5, 6))
+    net.run(0.3)
+    q.speak(WireRole.SPARE)
+    net.until(lambda: b.is_(State.RECEIVING), 0.5)
+    p.handover = offer._replace(step=HandoverStep.GO)
+    p.speak(WireRole.YIELDING)
+    net.until(lambda: b.is_(State.CLAIMING), 0.1)
+    q.role = WireRole.HOLDER
+    q.say()  # heard in the last look at the wire, before the permit
+    net.run(0.1)
+    assert not b.elected
+    assert b.is_(State.SPARE)
+
+
 @pytest.mark.parametrize("epochs", [(0, 0), (2, 1)])
 def test_nothing_moves_until_both_have_the_changed_list(net: Net, epochs: tuple[int, int]) -> None:
     a, b = net.machine("a", 4), net.machine("b", 5)

@@ -1,7 +1,7 @@
 """The holder: rules 3 (in-node move), 6 (permit), 7 (duel), 9 (failback) and 11 (announcing)."""
 
 from vipa.election import announcing, failback
-from vipa.election.actions import Announce, Move, Transition
+from vipa.election.actions import Announce, Move, Revoke, Transition
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.events import Permitted
 from vipa.election.handover import offer
@@ -17,7 +17,9 @@ from vipa.reasons import Reason
 def permitted(node: Node, vip: VipState, event: Permitted) -> None:
     """The kernel's answer to ``Permit`` or ``Move``."""
     if vip.state not in (State.CLAIMING, State.HOLDER):
-        return  # asked for by a VIP of that name which is gone
+        if event.ok:  # given up while the kernel was at it
+            node.emit(Revoke(vip.name, vip.plan.addresses, event.interface))
+        return
     vip.permitting = False
     if not event.ok:
         node.note(Reason.CLAIM_EXPIRED, vip.name, event.interface)

@@ -21,6 +21,9 @@ DEFEND_S: Final = 10.0
 VERIFIED_MAX: Final = 64
 """Beats remembered while their copies come in over other paths: more than arrive within one drain of all sockets."""
 
+_HANDED_TO: Final = frozenset({State.RECEIVING, State.CLAIMING})
+"""A successor of rule 4: its claim rests on the offer alone, so whoever took the VIP meanwhile ends it."""
+
 _TAKING: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING})
 """Roles on the way to a takeover."""
 
@@ -222,8 +225,8 @@ class Receiver:
         if vip is None:
             return
         taken = entry.role in (WireRole.HOLDER, WireRole.PERMITTING)
-        if taken and vip.offer is not None and vip.offer.peer != peer.node and vip.state is State.RECEIVING:
-            # a third node was faster than the offer's *go*
+        if taken and vip.offer is not None and vip.offer.peer != peer.node and vip.state in _HANDED_TO:
+            # a third node was faster than the offer's *go*, or than the permit that follows it
             claim.give_up(self.node, vip, Reason.LOWER_IN_LIST)
         if entry.role is WireRole.HOLDER and two_way:
             claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
