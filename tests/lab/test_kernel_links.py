@@ -19,7 +19,6 @@ from vipa_lab.node import Node
 from vipa_lab.process import AGENT_CAPABILITIES
 from vipa_lab.syscalls import CLONE_NEWNET
 
-CLAIM_S = 0.1  # the longest that the election asks for
 VIP = "10.1.1.7"
 OWN = (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))
 DEADLINE_S = 10.0
@@ -34,7 +33,7 @@ own = (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))
 kernel.guard(("10.1.1.7",), own)
 kernel.bind(("10.1.1.7",), ("eth1", "eth2"))
 for _ in range(50):
-    assert kernel.begin_claim(("10.1.1.7",), CLAIM_S)
+    assert kernel.begin_claim(("10.1.1.7",), 0.1)
     if kernel.permit(("10.1.1.7",), "eth2", 60.0)[0]:
         break
 else:
