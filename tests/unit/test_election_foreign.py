@@ -11,8 +11,8 @@ from vipa.election import actions as act
 from vipa.election import events as ev
 from vipa.election.announcing import OFFSETS_S, PERIOD_S, next_at
 from vipa.election.claim import CONFLICT_BACKOFF_S
-from vipa.election.receiving import DEFEND_S
 from vipa.election.states import State
+from vipa.election.stations import DEFEND_S
 from vipa.heartbeat import WireRole
 from vipa.reasons import Reason
 from vipa.timing import PROFILES, Timing

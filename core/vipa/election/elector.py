@@ -7,7 +7,7 @@ permits first (rule 6), then at its own lateness (rule 5, "distrust yourself fir
 from collections.abc import Callable
 from typing import Final
 
-from vipa.election import claim, configuring, handover, holding, stopping
+from vipa.election import claim, configuring, handover, holding, stations, stopping
 from vipa.election.actions import Action, Probe
 from vipa.election.events import (
     ArpSeen,
@@ -139,7 +139,7 @@ class Elector:
             case BeatReceived():
                 self.receiver.beat(event)
             case ArpSeen():
-                self.receiver.arp(event)
+                stations.seen(node, event)
             case TimerFired() | PermitRenewed() | Permitted():
                 pass
             case PermitLapsed():

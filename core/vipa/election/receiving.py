@@ -1,10 +1,9 @@
-"""Frames in: heartbeats (rules 2, 13) and ARP (rules 2, 5, 10)."""
+"""Heartbeats in (rules 2 and 13)."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from vipa.election import claim, handover, holding
-from vipa.election.events import ArpKind, ArpSeen, BeatReceived
+from vipa.election.events import BeatReceived
 from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.peers import ECHO_SLACK_S, MISS, RETIRED_MAX, SEQ_WINDOW, Path, Peer, new_incarnation
@@ -14,9 +13,6 @@ from vipa.errors import PeerError
 from vipa.heartbeat import decode
 from vipa.heartbeat.model import Beat, Echo, Relay, RoleEntry, WireRole
 from vipa.reasons import Reason
-
-DEFEND_S: Final = 10.0
-"""At most one defence against a foreign owner in this time (RFC 5227 §2.4, DEFEND_INTERVAL)."""
 
 VERIFIED_MAX: Final = 64
 """Beats remembered while their copies come in over other paths: more than arrive within one drain of all sockets."""
@@ -42,7 +38,7 @@ def compare_plans(node: Node, vip: VipState, peer: Peer) -> None:
 
 
 class Receiver:
-    """Takes frames into a Node. Counts every heartbeat under a result word (``vipa_heartbeats_total``)."""
+    """Takes heartbeats into a Node. Counts every heartbeat under a result word (``vipa_heartbeats_total``)."""
 
     def __init__(self, node: Node) -> None:
         self.node = node
@@ -250,64 +246,3 @@ class Receiver:
             if vip.suspicion is not None:
                 vip.suspicion.unanswered = 0
             node.dirty.add(vip.name)
-
-    def arp(self, event: ArpSeen) -> None:
-        """One ARP frame."""
-        node = self.node
-        if event.sender_mac in node.own_macs:
-            return
-        vip = node.by_address.get(event.sender_address)
-        station = event.sender_address
-        if vip is not None or station in ("", "0.0.0.0") or station in node.peer_addresses:
-            station = ""
-        node.health.heard(node.now, event.interface, station)
-        if event.sender_address in node.peer_addresses:
-            node.our_macs[event.sender_mac] = event.sender_address
-        if event.kind is ArpKind.REPLY:
-            for endpoint in self._asking(event):
-                node.health.contact(node.now, endpoint)
-        if vip is not None:
-            self._vip_claimed(vip, event)
-
-    def _asking(self, event: ArpSeen) -> Iterator[str]:
-        return (
-            e.address
-            for e in self.node.health.endpoints.values()
-            if e.interface == event.interface and e.address == event.target_address
-        )
-
-    def _vip_claimed(self, vip: VipState, event: ArpSeen) -> None:
-        """Some station says the VIP is its own: an answer to our probe, or a rival (rule 10)."""
-        node = self.node
-        ours = event.sender_mac in node.our_macs
-        node.dirty.add(vip.name)
-        if vip.state in (State.SUSPECTING, State.CLAIMING) and event.kind is ArpKind.REPLY:
-            claim.answered(node, vip, event.sender_mac)
-            return
-        if vip.state is not State.HOLDER:
-            if not ours and vip.conflict != event.sender_mac and node.our_macs:
-                vip.conflict = event.sender_mac
-                node.note(Reason.CONFLICT, vip.name, event.sender_mac)
-            return
-        if ours:
-            self._rival_of_ours(vip, event)
-        elif node.now - vip.defended_at >= DEFEND_S:
-            vip.conflict = event.sender_mac
-            vip.defended_at = node.now
-            node.note(Reason.CONFLICT, vip.name, event.sender_mac)
-            holding.start_announcing(node, vip)
-
-    def _rival_of_ours(self, vip: VipState, event: ArpSeen) -> None:
-        node = self.node
-        peer = node.peer_by_address.get(node.our_macs[event.sender_mac])
-        mine = vip.rank(vip.elected)
-        ranks = [vip.rank(a) for a in (peer.endpoints if peer else ())]
-        better = mine is not None and any(r is not None and r < mine for r in ranks)
-        if better and peer is not None and node.now - peer.heard_at > vip.profile.silence_s:
-            # its heartbeats may be blocked one way while it serves
-            node.release(vip)
-            vip.holder, vip.holder_seen_at = peer.node, node.now
-            node.transition(vip, State.SPARE, Reason.RIVAL_ANNOUNCED)
-        elif node.now - vip.defended_at >= vip.profile.gap_s:
-            vip.defended_at = node.now
-            holding.start_announcing(node, vip)

@@ -1,0 +1,78 @@
+"""ARP in: who is on the LAN (rule 2), answers to probes (rule 5), and other owners of a virtual IP (rule 10)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from vipa.election import claim, holding
+from vipa.election.events import ArpKind, ArpSeen
+from vipa.election.node import Node
+from vipa.election.states import State
+from vipa.election.vip import VipState
+from vipa.reasons import Reason
+
+DEFEND_S: Final = 10.0
+"""At most one defence against a foreign owner in this time (RFC 5227 §2.4, DEFEND_INTERVAL)."""
+
+
+def seen(node: Node, event: ArpSeen) -> None:
+    """One ARP frame."""
+    if event.sender_mac in node.own_macs:
+        return
+    vip = node.by_address.get(event.sender_address)
+    station = event.sender_address
+    if vip is not None or station in ("", "0.0.0.0") or station in node.peer_addresses:
+        station = ""
+    node.health.heard(node.now, event.interface, station)
+    if event.sender_address in node.peer_addresses:
+        node.our_macs[event.sender_mac] = event.sender_address
+    if event.kind is ArpKind.REPLY:
+        for endpoint in _asking(node, event):
+            node.health.contact(node.now, endpoint)
+    if vip is not None:
+        _vip_claimed(node, vip, event)
+
+
+def _asking(node: Node, event: ArpSeen) -> Iterator[str]:
+    """Own endpoints that the answer is for."""
+    return (
+        e.address
+        for e in node.health.endpoints.values()
+        if e.interface == event.interface and e.address == event.target_address
+    )
+
+
+def _vip_claimed(node: Node, vip: VipState, event: ArpSeen) -> None:
+    """Some station says the VIP is its own: an answer to our probe, or a rival (rule 10)."""
+    ours = event.sender_mac in node.our_macs
+    node.dirty.add(vip.name)
+    if vip.state in (State.SUSPECTING, State.CLAIMING) and event.kind is ArpKind.REPLY:
+        claim.answered(node, vip, event.sender_mac)
+        return
+    if vip.state is not State.HOLDER:
+        if not ours and vip.conflict != event.sender_mac and node.our_macs:
+            vip.conflict = event.sender_mac
+            node.note(Reason.CONFLICT, vip.name, event.sender_mac)
+        return
+    if ours:
+        _rival_of_ours(node, vip, event)
+    elif node.now - vip.defended_at >= DEFEND_S:
+        vip.conflict = event.sender_mac
+        vip.defended_at = node.now
+        node.note(Reason.CONFLICT, vip.name, event.sender_mac)
+        holding.start_announcing(node, vip)
+
+
+def _rival_of_ours(node: Node, vip: VipState, event: ArpSeen) -> None:
+    """One of ours answers for what this node holds: give way to a better one not heard lately, else announce again."""
+    peer = node.peer_by_address.get(node.our_macs[event.sender_mac])
+    mine = vip.rank(vip.elected)
+    ranks = [vip.rank(a) for a in (peer.endpoints if peer else ())]
+    better = mine is not None and any(r is not None and r < mine for r in ranks)
+    if better and peer is not None and node.now - peer.heard_at > vip.profile.silence_s:
+        # its heartbeats may be blocked one way while it serves
+        node.release(vip)
+        vip.holder, vip.holder_seen_at = peer.node, node.now
+        node.transition(vip, State.SPARE, Reason.RIVAL_ANNOUNCED)
+    elif node.now - vip.defended_at >= vip.profile.gap_s:
+        vip.defended_at = node.now
+        holding.start_announcing(node, vip)
