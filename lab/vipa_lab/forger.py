@@ -50,11 +50,10 @@ class Forger:
         payload = self._victim.host.namespace.call(listen)
         return decode(payload, (self._key,), {self._cluster_id})
 
-    def lies(self) -> dict[str, bytes]:
-        """Payloads none of which may be believed, by the result under which an agent counts them: a later heartbeat of
-        the same sender that says it holds nothing any more, is isolated and stopping."""
+    def lie(self) -> Beat:
+        """A later heartbeat of the same sender that says it holds nothing any more, is isolated and stopping."""
         true = self.overhear()
-        lie = Beat(
+        return Beat(
             node=true.node,
             incarnation=true.incarnation,
             boot_id=true.boot_id,
@@ -66,6 +65,13 @@ class Forger:
             echoes=true.echoes,
             roles=tuple(role._replace(role=WireRole.SPARE, term=role.term + 10) for role in true.roles),
         )
+
+    def signed(self, lie: Beat) -> bytes:
+        """What would be believed: the true key and cluster."""
+        return encode(lie, self._key, self._cluster_id)
+
+    def lies(self, lie: Beat) -> dict[str, bytes]:
+        """Payloads none of which may be believed, by the result under which an agent counts them."""
         return {
             "garbled": b"no heartbeat at all",
             "key": encode(lie, Key(self._key.id ^ 1, _SECRET), self._cluster_id),

@@ -201,7 +201,7 @@ def forged_heartbeats(cluster: Cluster) -> None:
     def counted() -> dict[str, int]:
         return dict(cluster.status("w2")["heartbeats"])
 
-    at_first, lies = counted(), forger.lies()
+    at_first, lies = counted(), forger.lies(forger.lie())
     for payload in lies.values():
         for _ in range(20):
             forger.send(payload)

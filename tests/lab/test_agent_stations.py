@@ -7,11 +7,8 @@ from contextlib import contextmanager
 from threading import Event, Thread
 
 from vipa import frames
-from vipa.election.node import Config
-from vipa.heartbeat import decode, encode
-from vipa.heartbeat.keys import Key, parse_keys
-from vipa.heartbeat.model import Beat, WireRole
 from vipa_lab.cluster import Cluster
+from vipa_lab.forger import Forger
 from vipa_lab.lab import Lab
 from vipa_lab.nic import Nic
 
@@ -40,68 +37,36 @@ def counted(cluster: Cluster, node: str, result: str) -> int:
     return int(cluster.status(node)["heartbeats"].get(result, 0))
 
 
-class Forger:
-    """r1, sending heartbeats to w2 as if w1 had sent them (but for the MAC, which is the switch's to judge)."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self.nic = cluster.scenario.router.nics["eth1"]
-        self._path = frames.BeatPath(self.nic.mac, cluster.nic("w2/eth1").mac, "10.1.1.4", "10.1.1.6", PORT)
-        (self.key,) = parse_keys(cluster.lab.key_file.read_text(), "key")
-        self.cluster_id = Config("", 0, keys=(self.key,)).cluster_id
-
-    def send(self, payload: bytes) -> None:
-        self.nic.send(self._path.frame(payload))
-
-    @contextmanager
-    def repeating(self, payloads: list[bytes]) -> Iterator[None]:
-        """These again and again, 100 a second."""
-        done = Event()
-
-        def run() -> None:
-            while not done.wait(0.01):
-                payloads.append(payloads.pop(0))
-                self.send(payloads[0])
-
-        thread = Thread(target=run)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+def forger_of(cluster: Cluster) -> Forger:
+    """r1, sending heartbeats to w2 as if w1 had sent them."""
+    return Forger(cluster.lab, cluster.scenario.router.nics["eth1"], cluster.nic("w1/eth1"), cluster.nic("w2/eth1"))
 
 
-def lies(true: Beat) -> Beat:
-    """A later heartbeat of the same sender that says it holds everything no more, is isolated and stopping."""
-    roles = tuple(role._replace(role=WireRole.SPARE, term=role.term + 10) for role in true.roles)
-    return Beat(
-        node=true.node,
-        incarnation=true.incarnation,
-        boot_id=true.boot_id,
-        seq=true.seq + 1000,
-        epoch=true.epoch,
-        interval_s=true.interval_s,
-        isolated=True,
-        stopping=True,
-        echoes=true.echoes,
-        roles=roles,
-    )
+@contextmanager
+def repeating(forger: Forger, payloads: list[bytes]) -> Iterator[None]:
+    """These again and again, 100 a second."""
+    done = Event()
+
+    def run() -> None:
+        while not done.wait(0.01):
+            payloads.append(payloads.pop(0))
+            forger.send(payloads[0])
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_forged_and_garbled_heartbeats_are_counted_and_move_nothing(lab: Lab) -> None:
     with Cluster(lab) as cluster:
         cluster.start_both()
-        forger = Forger(cluster)
-        true = decode(heartbeats(cluster.nic("w2/eth1"), 1)[0].payload, (forger.key,), {forger.cluster_id})
-        lie = lies(true)
-        unknown_key, wrong_secret = Key(forger.key.id ^ 1, b"x" * 32), Key(forger.key.id, b"x" * 32)
-        right = encode(lie, forger.key, forger.cluster_id)
-        bad = {
-            "garbled": b"no heartbeat at all",
-            "key": encode(lie, unknown_key, forger.cluster_id),
-            "cluster": encode(lie, forger.key, forger.cluster_id ^ 1),
-            "forged": encode(lie, wrong_secret, forger.cluster_id),
-        }
+        forger = forger_of(cluster)
+        lie = forger.lie()
+        bad, right = forger.lies(lie), forger.signed(lie)
         before = cluster.erp("w1")["term"], cluster.moves("w1"), cluster.moves("w2")
         probe = cluster.datagrams()
         cluster.wait_answered(probe)
@@ -121,11 +86,11 @@ def test_forged_and_garbled_heartbeats_are_counted_and_move_nothing(lab: Lab) ->
 def test_repeated_heartbeats_are_counted_and_keep_no_dead_holder_alive(lab: Lab) -> None:
     with Cluster(lab) as cluster:
         cluster.start_both()
-        forger = Forger(cluster)
+        forger = forger_of(cluster)
         heard = [beat.payload for beat in heartbeats(cluster.nic("w2/eth1"), 10) if beat.source_address == "10.1.1.4"]
         term = cluster.erp("w1")["term"]
         before = counted(cluster, "w2", "replayed")
-        with forger.repeating(heard):
+        with repeating(forger, heard):
             cluster.wait(lambda: counted(cluster, "w2", "replayed") >= before + 50, "repeats are counted")
             cluster.hold("w1/eth1", 1.0)
             assert cluster.erp("w1")["term"] == term
