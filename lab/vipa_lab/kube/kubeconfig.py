@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -17,7 +18,9 @@ def token_user(token: str) -> dict[str, str]:
 
 
 def write_kubeconfig(path: Path, server: str, ca: Path, user: dict[str, str]) -> Path:
-    """One cluster, one user, one context; readable by its owner only. JSON, which is YAML too."""
+    """One cluster, one user, one context; readable by its owner only. JSON, which is YAML too.
+
+    Whoever reads ``path`` meanwhile finds the old file or the new one, never half of it."""
     config = {
         "apiVersion": "v1",
         "kind": "Config",
@@ -26,8 +29,11 @@ def write_kubeconfig(path: Path, server: str, ca: Path, user: dict[str, str]) ->
         "clusters": [{"name": "test", "cluster": {"server": server, "certificate-authority-data": _inline(ca)}}],
         "users": [{"name": "test", "user": user}],
     }
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    # mkstemp's files are their owner's alone.
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with open(handle, "w") as file:
         json.dump(config, file, indent=1)
+    os.replace(name, path)
     return path
 
 
