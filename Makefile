@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-operator bench-report clean
+.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-operator bench-report kind-up kind-test kind-down clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
@@ -11,6 +11,8 @@ UNIT_S := 120
 API_S := 480
 SIM_S := 300
 LAB_S := 720
+# The tests in a real cluster, without the making of it.
+KIND_S := 720
 # More words for pytest, e.g. make lab ARGS='-k freeze'; for the demo, e.g. make demo ARGS=--json
 ARGS :=
 
@@ -39,6 +41,15 @@ sim: setup ## seeded simulations of whole systems, with faults
 
 lab: setup ## real kernel networking in namespaces; needs root or user namespaces
 	@tools/timed lab $(LAB_S) $(BIN)/pytest tests/lab $(ARGS)
+
+kind-up: setup ## a real cluster in containers with vipa on it, made by kind; as root; docs/development.md
+	@$(BIN)/python -m vipa_lab.kind up
+
+kind-test: setup ## tests in that cluster; makes one and ends it when none is up
+	@$(BIN)/python -m vipa_lab.kind run tools/timed kind $(KIND_S) $(BIN)/pytest tests/e2e $(ARGS)
+
+kind-down: setup ## end that cluster; nothing stays on the machine but the cache
+	@$(BIN)/python -m vipa_lab.kind down
 
 test: ## check, unit, api, sim and lab, each with its time against its budget
 	@rm -f build/times

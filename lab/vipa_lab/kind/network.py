@@ -18,6 +18,7 @@ from vipa_lab.kind.places import (
     LAN_RANGE,
     LAN_SUBNET,
     MANAGEMENT,
+    MANAGEMENT_BRIDGE,
     MANAGEMENT_RANGE,
     MANAGEMENT_SUBNET,
     NODES,
@@ -34,14 +35,12 @@ _POD_ROUTES: Final = "/etc/pod-routes"
 def make_networks(engine: Engine) -> None:
     """Both, unless they are there."""
     if not engine.has("network", MANAGEMENT):
-        engine.run(
-            "network", "create", "--subnet", MANAGEMENT_SUBNET, "--ip-range", MANAGEMENT_RANGE, MANAGEMENT
-        )  # fmt: skip
+        where = ["--subnet", MANAGEMENT_SUBNET, "--ip-range", MANAGEMENT_RANGE]
+        engine.run("network", "create", *_bridge(MANAGEMENT_BRIDGE), *where, MANAGEMENT)
     if not engine.has("network", LAN):
+        where = ["--subnet", LAN_SUBNET, "--ip-range", LAN_RANGE, "--gateway", LAN_GATEWAY]
         # Internal: a LAN between nodes and clients, and no way out of them.
-        name = f"com.docker.network.bridge.name={LAN_BRIDGE}"
-        range_ = ["--subnet", LAN_SUBNET, "--ip-range", LAN_RANGE, "--gateway", LAN_GATEWAY]
-        engine.run("network", "create", "--internal", "--opt", name, *range_, LAN)
+        engine.run("network", "create", "--internal", *_bridge(LAN_BRIDGE), *where, LAN)
 
 
 def connect_nodes(engine: Engine) -> None:
@@ -100,6 +99,10 @@ def pod_routes(node: str, ranges: dict[str, str], addresses: dict[str, str]) -> 
 def ip(*words: str) -> None:
     """``ip`` on this machine; LabError with its words."""
     _run(["ip", *words])
+
+
+def _bridge(name: str) -> list[str]:
+    return ["--opt", f"com.docker.network.bridge.name={name}"]
 
 
 def _internal_address(addresses: list[dict[str, str]]) -> str:

@@ -21,6 +21,7 @@ CLIENT: Final = "vipa-client"
 # Subnets of our own, so that addresses can be given by hand ("docker network connect --ip" refuses that elsewhere).
 # What docker gives by itself is in the range, all else is free for nodes and virtual IPs.
 MANAGEMENT: Final = "vipa-kind"
+MANAGEMENT_BRIDGE: Final = "vipa-kind"
 MANAGEMENT_SUBNET: Final = "10.1.0.0/24"
 MANAGEMENT_RANGE: Final = "10.1.0.128/25"
 LAN: Final = "vipa-lan"
@@ -59,3 +60,7 @@ def state_folder() -> Path:
 def cable(node: str) -> str:
     """The host's end of the second service NIC's cable. Short enough for IFNAMSIZ (15 characters)."""
     return f"vipa-lan2-{NODES.index(node)}"
+
+
+LINKS: Final = (MANAGEMENT_BRIDGE, LAN_BRIDGE, "vipa-station", *map(cable, NODES))
+"""All links on this machine whose names are ours: bridges, cables, and the cable of a station that tests plug in."""

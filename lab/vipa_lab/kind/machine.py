@@ -1,0 +1,181 @@
+"""How the machine was before the cluster, written down before anything is changed, and put back afterwards.
+
+What a dockerd of ours and the nodes change: some sysctls that no namespace holds, and cgroups. Links, mounts and
+processes of theirs are found by their names and swept away. It all works from the file alone, so that ``kind-down`` can
+finish after a Ctrl-C, a kill -9 or a dockerd that died.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from vipa_lab.errors import LabError
+from vipa_lab.kind.places import LINKS
+
+_PROC_SYS: Final = Path("/proc/sys")
+_CGROUPS: Final = Path("/sys/fs/cgroup")
+# systemd in the nodes raises fs.*, kubelet sets kernel.* and vm.* (its protectKernelDefaults list); a dockerd that is
+# not ours forwards. None of them belongs to a namespace, except the last two, which are this machine's own.
+SYSCTLS: Final = (
+    "fs.file-max",
+    "fs.nr_open",
+    "fs.inotify.max_user_instances",
+    "fs.inotify.max_user_watches",
+    "kernel.panic",
+    "kernel.panic_on_oops",
+    "kernel.keys.root_maxkeys",
+    "kernel.keys.root_maxbytes",
+    "kernel.core_pattern",
+    "vm.overcommit_memory",
+    "vm.panic_on_oom",
+    "net.netfilter.nf_conntrack_max",
+    "net.ipv4.ip_forward",
+    "net.ipv6.conf.all.forwarding",
+)
+_END_S: Final = 10.0
+
+
+class Before(msgspec.Struct, frozen=True):
+    """``docker_host`` is "" for the machine's own dockerd. ``boot``: after another boot nothing is to be put back.
+
+    ``tables``: names of nftables' tables; ``cgroups``: those that dockerd would make."""
+
+    boot: str
+    docker_host: str
+    sysctls: dict[str, str]
+    tables: list[str]
+    cgroups: list[str]
+
+
+def look(docker_host: str) -> Before:
+    """The machine as it is now."""
+    sysctls = {key: value for key in SYSCTLS if (value := _read(key)) is not None}
+    return Before(_boot(), docker_host, sysctls, tables(), [str(path) for path in _docker_cgroups()])
+
+
+def write(before: Before, file: Path) -> None:
+    """Whole or not at all."""
+    part = file.with_suffix(".part")
+    part.write_bytes(msgspec.json.encode(before))
+    os.replace(part, file)
+
+
+def read(file: Path) -> Before | None:
+    """What :func:`write` wrote; None when there is nothing to put back."""
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Before)
+    except FileNotFoundError:
+        return None
+
+
+def restore(before: Before) -> None:
+    """Sysctls, tables of nftables that were not there, and dockerd's empty cgroups, as they were."""
+    if before.boot != _boot():
+        return
+    for key, value in before.sysctls.items():
+        if _read(key) != value:
+            (_PROC_SYS / key.replace(".", "/")).write_text(value)
+    if before.docker_host:
+        for table in tables():
+            if table not in before.tables and _is_dockers(table):
+                _run("nft", "delete", "table", *table.split())
+        _remove_cgroups(before)
+
+
+def sweep_links() -> None:
+    """Bridges and cables of the cluster that are still there."""
+    for name in os.listdir("/sys/class/net"):
+        if name in LINKS:
+            _run("ip", "link", "delete", name)
+
+
+def sweep_mounts(folder: Path) -> None:
+    """Everything mounted below ``folder``, the last one first."""
+    below = f"{folder}/"
+    mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    for mount in reversed([each for each in mounts if each.startswith(below)]):
+        _run("umount", "--lazy", mount)
+
+
+def sweep_processes(data: Path, execution: Path) -> None:
+    """Kill what a dockerd with these two folders left running: containers' processes and their shims."""
+    deadline_s = time.monotonic() + _END_S
+    while pids := list(_leftover_processes(data, execution)):
+        if time.monotonic() > deadline_s:
+            raise LabError(f"processes of the cluster do not end: {', '.join(map(str, pids))}")
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def tables() -> list[str]:
+    """nftables' tables, "ip filter" style."""
+    done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
+    return [line.removeprefix("table ") for line in done.stdout.splitlines()]
+
+
+def _leftover_processes(data: Path, execution: Path) -> Iterator[int]:
+    containers = os.listdir(data / "containers") if (data / "containers").is_dir() else []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        if int(entry) == os.getpid():
+            continue
+        try:
+            words = Path(f"/proc/{entry}/cmdline").read_bytes().decode(errors="replace")
+            groups = Path(f"/proc/{entry}/cgroup").read_text()
+            state = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended meanwhile
+        is_shim = "containerd" in words and f"{execution}/" in words
+        if state != "Z" and (is_shim or any(name in groups for name in containers)):
+            yield int(entry)
+
+
+def _is_dockers(table: str) -> bool:
+    """One of the tables that iptables makes, with nothing in it but what docker put there."""
+    family, _, name = table.partition(" ")
+    if family not in ("ip", "ip6") or name not in ("filter", "nat", "mangle", "raw"):
+        return False
+    done = subprocess.run(
+        ["nft", "list", "table", family, name], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    rules = [line.strip() for line in done.stdout.splitlines()]
+    return not any(rule for rule in rules if rule and not rule.startswith(("table", "chain", "type", "}", "#")))
+
+
+def _docker_cgroups() -> list[Path]:
+    """A cgroup "docker" for each controller of version 1, or the one of version 2."""
+    return [path for path in (_CGROUPS / "docker", *sorted(_CGROUPS.glob("*/docker"))) if path.is_dir()]
+
+
+def _remove_cgroups(before: Before) -> None:
+    for top in _docker_cgroups():
+        if str(top) not in before.cgroups:
+            # rmdir takes empty ones only, the deepest first; one that is used stays.
+            for folder, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(folder)
+
+
+def _read(key: str) -> str | None:
+    try:
+        return (_PROC_SYS / key.replace(".", "/")).read_text().strip()
+    except OSError:
+        return None  # a kernel without it, or one that shows it to nobody
+
+
+def _boot() -> str:
+    return (_PROC_SYS / "kernel/random/boot_id").read_text().strip()
+
+
+def _run(*argv: str) -> None:
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise LabError(f"{' '.join(argv)}: {done.stderr.strip()}")
