@@ -40,7 +40,10 @@ _LOAD_S: Final = 300.0
 
 
 def up() -> bool:
-    """Make the cluster; False when it is up already. $VIPA_KIND names the way; $VIPA_KIND_KEEP leaves a failed one to look at."""
+    """Make the cluster; False when it is up already.
+
+    $VIPA_KIND names the way, $VIPA_KIND_KEEP leaves a cluster that failed to be looked at.
+    """
     _require_root()
     state = state_folder()
     with held():
