@@ -1,4 +1,4 @@
-"""One agent process: the event loop around the election core, with the duties and the weaknesses of the real shell.
+"""One agent process: the event loop around the election core, with the weaknesses of the real shell.
 
 A *turn* is what the loop does in one wake: internal news, then all frames, then ``TimerFired``; each action is carried
 out as it comes, and a kernel transaction blocks the whole loop until it is committed. A frozen process keeps its
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from vipa.election import actions as act
 from vipa.election import events as ev
-from vipa_sim.lan import Arp, Beat
+from vipa_sim.duties import Commit, Duties, Turn
+from vipa_sim.lan import Beat
 from vipa_sim.renewer import Renewer
 
 if TYPE_CHECKING:
@@ -24,11 +25,7 @@ if TYPE_CHECKING:
     from vipa_sim.machine import Machine, Nic
 
 SOCKET_FRAMES = 256  # net.core.rmem_default 212992 bytes hold about this many small frames; newer ones are dropped
-BEAT_BYTES_MAX = 1200  # docs/design/0002-election.md, "Heartbeat"
 TURNS_AT_ONCE_MAX = 1000  # a core whose deadline never moves on would spin for ever
-
-Commit = tuple[float, Callable[[], bool]]
-Turn = Generator[Commit, bool, None]
 
 
 class Core(Protocol):
@@ -59,9 +56,9 @@ class Process:
         self.kernel, self.clock, self.delays = machine.kernel, machine.clock, machine.delays
         self.running, self.frozen, self.stopped = True, False, False
         self.renewer = Renewer(self)
+        self._duties = Duties(self)
         self._news: deque[ev.Event | None] = deque()
         self._frames: deque[ev.Event] = deque()
-        self._answers: deque[ev.ClaimReady | ev.Permitted] = deque()
         self._turn: Turn | None = None
         self._held_result: list[bool] = []
         self._wake_at = float("inf")
@@ -216,7 +213,7 @@ class Process:
         for interface, permit_s in saved.permits.items():
             started = self.now
             until = self.engine.now
-            ok = yield self._commit("Adopt", lambda i=interface, p=permit_s: self._renew_now(i, p))  # type: ignore[misc]
+            ok = yield self._duties.commit("Adopt", lambda i=interface, p=permit_s: self._renew_now(i, p))  # type: ignore[misc]
             self.world.trace.note(self.machine.name, "adopt", interface, ok, until)
             for address, where in sorted(self.kernel.elected):
                 if where == interface and ok and (address, where) not in self.kernel.steady:
@@ -227,7 +224,7 @@ class Process:
         kept = {event.addresses[0] for event in held}
         for address in sorted(set(self.kernel.bound) | {a for a, _ in self.kernel.elected}):
             if address not in kept:
-                yield self._commit("CleanUp", lambda a=address: self._drop(a))  # type: ignore[misc]
+                yield self._duties.commit("CleanUp", lambda a=address: self._drop(a))  # type: ignore[misc]
         return held
 
     def _renew_now(self, interface: str, permit_s: float) -> bool:
@@ -272,8 +269,9 @@ class Process:
         """One input and all that follows, strictly one after the other: every action of a step is done before the
         next step, so the core never decides on a kernel that lags behind it."""
         yield from self._once(event)
-        while self._answers:
-            answer = self._answers.popleft()
+        answers = self._duties.answers
+        while answers:
+            answer = answers.popleft()
             if isinstance(answer, ev.ClaimReady):
                 while self._frames:
                     yield from self._once(self._frames.popleft())
@@ -289,137 +287,4 @@ class Process:
         for action in actions:
             if not self.running:
                 return
-            yield from self._perform(action)
-
-    def _commit(self, name: str, effect: Callable[[], bool]) -> Commit:
-        delay_s = self.delays.address_s() if name in ("Bind", "Unbind") else self.delays.commit_s()
-        self.machine.ambushed(name, delay_s)
-        return delay_s, effect
-
-    # Actions
-
-    def _perform(self, action: act.Action) -> Turn:
-        match action:
-            case act.SendBeat():
-                self._send_beat(action)
-            case act.Probe():
-                self._probe(action)
-            case act.Announce():
-                self._announce(action)
-            case act.Transition() | act.Notice():
-                self._say(action)
-            case act.Stopped():
-                self.stopped = True
-                self.kill()
-            case act.BeginClaim():
-                yield from self._begin_claim(action)
-            case act.Permit() | act.Move():
-                yield from self._permit(action)
-            case act.Guard():
-                yield self._commit("Guard", lambda: self._guard(action))
-            case act.Bind() | act.Unbind() | act.Revoke():
-                yield from self._change(action)
-            case act.Renew():
-                gone = self.renewer.keep(dict(action.permits))
-                self.machine.saved.permits = dict(action.permits)
-                if gone:
-                    yield self._commit("Renew", lambda: self._remove_permits(gone))
-
-    def _send_beat(self, action: act.SendBeat) -> None:
-        nic = self.machine.nics.get(action.interface)
-        if len(action.payload) > BEAT_BYTES_MAX:
-            self.world.judge.accuse(f"{self.machine.name} sends a beat of {len(action.payload)} bytes")
-        if nic is not None and self.now < action.valid_until:
-            beat = Beat(nic.port.mac, action.source_address, action.target_address, action.payload)
-            nic.lan.send(nic.port, action.target_mac, beat)
-
-    def _probe(self, action: act.Probe) -> None:
-        nic = self.machine.nics.get(action.interface)
-        if nic is not None:
-            self.world.trace.note(self.machine.name, "probe", action.address, action.interface, action.mac or "all")
-            ask = Arp(ev.ArpKind.REQUEST, nic.port.mac, action.sender_address, action.address)
-            nic.lan.send(nic.port, action.mac, ask)
-
-    def _announce(self, action: act.Announce) -> None:
-        nic = self.machine.nics.get(action.interface)
-        if nic is None:
-            return
-        for address in action.addresses:
-            if not self.kernel.lets_out(address, action.interface, self.engine.now):
-                self.world.trace.note(self.machine.name, "announce stopped by the gate", action.vip, action.interface)
-                continue
-            self.world.trace.note(self.machine.name, "announce", action.vip, action.interface)
-            for kind in (ev.ArpKind.REQUEST, ev.ArpKind.REPLY):
-                nic.lan.send(nic.port, "", Arp(kind, nic.port.mac, address, address))
-
-    def _say(self, action: act.Transition | act.Notice) -> None:
-        if isinstance(action, act.Notice):
-            self.world.trace.note(self.machine.name, "notice", action.reason, action.subject, action.detail)
-            return
-        what = f"{action.vip} {action.old} → {action.new} on {action.interface or '-'} ({action.reason})"
-        self.world.trace.note(self.machine.name, what, "term", action.term)
-        for address in self.machine.vip_addresses(action.vip):
-            self.machine.saved.terms[address] = action.term
-
-    def _begin_claim(self, action: act.BeginClaim) -> Turn:
-        def effect() -> bool:
-            self.kernel.begin_claim(action.addresses, self.until(action.timeout_s))
-            return True
-
-        self._check(action.vip, action.addresses)
-        self.world.trace.note(self.machine.name, "begin claim", action.vip)
-        ok = yield self._commit("BeginClaim", effect)
-        self._answers.append(ev.ClaimReady(action.vip, ok))
-
-    def _permit(self, action: act.Permit | act.Move) -> Turn:
-        started, name = self.now, type(action).__name__
-        interface = action.interface if isinstance(action, act.Permit) else action.new
-
-        def effect() -> bool:
-            until = None if action.permit_s is None else self.until(action.permit_s)
-            now = self.engine.now
-            if isinstance(action, act.Permit):
-                ok = self.kernel.permit(action.addresses, interface, until, now)
-            else:
-                ok = self.kernel.move(action.addresses, action.old, interface, until, now)
-            self.world.trace.note(self.machine.name, name.lower(), action.vip, interface, "ok" if ok else "REFUSED")
-            return self.machine.permit_set(interface, ok)
-
-        self._check(action.vip, action.addresses)
-        ok = yield self._commit(name, effect)
-        until = started + action.permit_s if ok and action.permit_s is not None else None
-        self._answers.appendleft(ev.Permitted(action.vip, interface, ok, until))
-
-    def _change(self, action: act.Bind | act.Unbind | act.Revoke) -> Turn:
-        def effect() -> bool:
-            match action:
-                case act.Bind():
-                    present = [name for name in action.interfaces if name in self.machine.nics]
-                    self.kernel.bind(action.addresses, present)
-                case act.Unbind():
-                    self.kernel.unbind(action.addresses)
-                case act.Revoke():
-                    self.kernel.revoke(action.addresses, action.interface)
-            return True
-
-        if isinstance(action, act.Bind):
-            self._check(action.vip, action.addresses)
-        name = type(action).__name__
-        self.world.trace.note(self.machine.name, name.lower(), action.vip)
-        self.world.moved()
-        yield self._commit(name, effect)
-
-    def _guard(self, action: act.Guard) -> bool:
-        self.kernel.guarded = set(action.addresses)
-        return True
-
-    def _remove_permits(self, interfaces: set[str]) -> bool:
-        for interface in interfaces:
-            self.kernel.alive.pop(interface, None)
-        return True
-
-    def _check(self, vip: str, addresses: tuple[str, ...]) -> None:
-        """Nothing may be done to what is not in this node's plan."""
-        self.world.moved()
-        if set(self.machine.vip_addresses(vip)) != set(addresses):
-            self.world.judge.accuse(f"{self.machine.name} acts on {vip} {addresses}, which its plan does not hold")
+            yield from self._duties.perform(action)

@@ -24,7 +24,7 @@ from vipa_agent.kernel.links import LinkEvents, Links
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from vipa_agent.metrics import Metrics
 from vipa_agent.needkey import need_key
-from vipa_agent.nics import Nics
+from vipa_agent.nics import ALERT_POLL_S, Nics
 from vipa_agent.nodestatus import NodeStatus
 from vipa_agent.scrape import ScrapeServer
 from vipa_agent.settings import Settings
@@ -39,10 +39,6 @@ from vipa_agent.wire.nic import NicSocket
 from vipa_agent.wire.sink import open_sink
 
 log = structlog.get_logger()
-
-POLL_S: Final = 0.005
-"""Carrier poll. The kernel's event may be a second late, so this is what bounds a carrier loss: 2.5 ms on average of
-the 5 ms promised for the client's gap. One read costs about 7 µs per interface."""
 
 AUDIT_S: Final = 0.5
 """How often tables and addresses are compared with what should be there: removal is repaired within 1 s."""
@@ -175,7 +171,7 @@ class Agent:
         await asyncio.to_thread(self._no_scrapes)
         calm_at = self.loop.time() + CALM_S
         while any(v.state in _UNDER_WAY for v in self.elector.node.vips.values()) and self.loop.time() < calm_at:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(ALERT_POLL_S)
         self._remember()
         await asyncio.to_thread(self.state.flush, CALM_S)
         if not self._done.is_set():
@@ -221,6 +217,7 @@ class Agent:
 
     def _links(self, link_events: LinkEvents) -> None:
         changed = link_events.drain()
+        self.nics.alert(self.loop.time())
         self.nics.poll()
         if changed.interfaces:
             self._resync()
@@ -259,7 +256,7 @@ class Agent:
 
     async def _poll(self) -> None:
         while True:
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(self.nics.poll_s(self.loop.time()))
             self.kernel.tick()
             self.nics.poll()
 

@@ -168,7 +168,7 @@ def picture(elector: Elector) -> Picture:
             for vip in node.vips.values()
             if vip.state is State.HOLDER and vip.name in group_of
         },
-        permits=node.permits,
+        permits=node.permits.until,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents
+from vipa_agent.nics import ALERT_POLL_S, ALERT_S, POLL_S, Nics
 from vipa_lab.host import Host
 from vipa_lab.lab import Lab
 from vipa_lab.node import Node
@@ -134,6 +135,14 @@ def test_the_poll_sees_carrier_and_deletion(node: Node, kernel: Kernel) -> None:
     node.nics["eth2"].delete()
     assert kernel.links.poll((eth1, eth2))[eth2] is None
     assert "eth2" not in kernel.links.indexes()
+
+
+def test_interfaces_are_polled_often_only_while_events_may_be_late(kernel: Kernel) -> None:
+    nics = Nics(kernel, lambda _interfaces: None)
+    assert nics.poll_s(100.0) == POLL_S
+    nics.alert(100.0)
+    assert nics.poll_s(101.0) == ALERT_POLL_S
+    assert nics.poll_s(100.0 + ALERT_S) == POLL_S
 
 
 def test_the_poll_is_cheap(kernel: Kernel) -> None:

@@ -75,7 +75,7 @@ def test_a_renewed_permit_outlives_the_first(net: Net) -> None:
     a = holder(net)
     net.run(10)
     assert a.is_(State.HOLDER)
-    assert a.elector.node.permits["eth1"] > net.now
+    assert a.elector.node.permits.until["eth1"] > net.now
 
 
 def test_a_lapse_takes_every_vip_of_the_interface(net: Net) -> None:
@@ -117,7 +117,7 @@ def test_what_the_plan_does_not_give_it_is_not_adopted(net: Net) -> None:
     a.step(ev.PlanChanged(Plan(0, ())))
     a.step(ev.InterfacesChanged(tuple(a.nics.values())))
     a.step(ev.HeldAtStart((VIP,), "eth1", net.now + 0.2, 3))
-    assert a.elector.node.renewing == ()
+    assert a.elector.node.permits.renewing == ()
     assert not a.elector.node.vips
 
 
@@ -133,9 +133,9 @@ def test_an_adopted_term_is_not_forgotten(net: Net) -> None:
 @pytest.mark.parametrize("event", [ev.PermitRenewed("eth9", 1e9), ev.Permitted("gone", "eth1", True, 1e9)])
 def test_news_of_what_is_not_held_changes_nothing(net: Net, event: ev.Event) -> None:
     a = holder(net)
-    before = dict(a.elector.node.permits)
+    before = dict(a.elector.node.permits.until)
     a.step(event)
-    assert a.elector.node.permits == before
+    assert a.elector.node.permits.until == before
 
 
 def test_a_permit_that_took_long_to_commit_counts(net: Net) -> None:

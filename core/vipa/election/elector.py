@@ -87,18 +87,18 @@ class Elector:
     # --- before the event
 
     def _renewed(self, event: PermitRenewed) -> None:
-        permits = self.node.permits
+        permits = self.node.permits.until
         if event.interface in permits:
             permits[event.interface] = max(permits[event.interface], event.until)
 
     def _lapse(self, now: float) -> None:
-        for interface, until in list(self.node.permits.items()):
+        for interface, until in list(self.node.permits.until.items()):
             if until <= now:
                 self._lapsed(interface)
 
     def _lapsed(self, interface: str) -> None:
         node = self.node
-        node.permits.pop(interface, None)
+        node.permits.until.pop(interface, None)
         for vip in list(node.holding(interface)):
             node.listen(vip, Reason.PERMIT_LAPSED)
 
@@ -173,7 +173,7 @@ class Elector:
             vip.enter(State.LISTENING)
         vip.bound = True
         if event.until is not None:
-            node.permits[event.interface] = event.until
+            node.permits.until[event.interface] = event.until
         node.elect(vip, event.interface, endpoint.address)
         holding.became_holder(node, vip, Reason.ADOPTED, max(event.term, vip.term_seen))
 
@@ -271,7 +271,7 @@ class Elector:
         node = self.node
         at = min(self.sender.next_deadline(), node.health.next_deadline(node.now), stopping.end_at(node))
         at = min(at, self._wakes.soonest())
-        for until in node.permits.values():
+        for until in node.permits.until.values():
             at = min(at, until)
         at = min(at, self._settled_at) if node.dirty else at
         # due since ever is due now: a lateness is only what came after the last step

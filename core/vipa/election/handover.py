@@ -45,6 +45,16 @@ def offer(node: Node, vip: VipState, peer: Peer, *, at_once: bool = False) -> No
         names.add(vip.name)
 
 
+def comes(node: Node, vip: VipState, peer: Peer) -> bool:
+    """Whether the holder's next move is to ``peer`` by all it knows: offered; or to be, at its turn or when ``peer`` has
+    read the plan that changed a moment ago. An own endpoint in between would only be one more move."""
+    if vip.offer is not None:
+        return True
+    if not _same_plan(vip, peer):
+        return node.now < vip.compare_at
+    return node.now < vip.offer_after <= node.now + TURN_S
+
+
 def advance_offer(node: Node, vip: VipState) -> None:
     """Holder with an offer out: give it up in time."""
     if vip.offer is not None and node.now - vip.offer.at >= OFFER_S:

@@ -4,7 +4,7 @@ from vipa.election import announcing, failback
 from vipa.election.actions import Announce, Move, Revoke, Transition
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.events import Permitted
-from vipa.election.handover import offer
+from vipa.election.handover import comes, offer
 from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.peers import Peer
@@ -31,7 +31,7 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
         node.listen(vip, Reason.CLAIM_EXPIRED if vip.state is State.CLAIMING else Reason.PERMIT_LAPSED)
         return
     if event.until is not None:
-        node.permits[event.interface] = event.until
+        node.permits.until[event.interface] = event.until
     moved_in_node = vip.state is State.HOLDER
     best = next((e for _, e in node.local(vip) if e.interface == event.interface), None)
     old = vip.interface
@@ -128,6 +128,7 @@ def _consider_failback(node: Node, vip: VipState) -> None:
     if mine is None:
         mine = len(vip.succession)
     for endpoint in vip.succession[:mine]:
+        on_its_way = False
         local = node.health.endpoints.get(endpoint.address)
         if local is not None:
             if not node.usable(vip, local):
@@ -146,10 +147,11 @@ def _consider_failback(node: Node, vip: VipState) -> None:
             if wait_s <= 0:
                 offer(node, vip, peer)
                 wait_s = max(vip.offer_after - node.now, 0.0)
-                if vip.offer is not None:
-                    return
+                on_its_way = comes(node, vip, peer)
         if 0 < wait_s < float("inf"):
             vip.recheck_at = node.now + wait_s if vip.recheck_at == NEVER else min(vip.recheck_at, node.now + wait_s)
+        if on_its_way:
+            return
 
 
 def _lost_duel(node: Node, vip: VipState) -> bool:

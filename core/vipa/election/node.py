@@ -1,6 +1,5 @@
 """One node's election state, and the small questions all rules ask of it."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Tr
 from vipa.election.crowd import Crowd
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.peers import Path, Peer, Sent, node_id
+from vipa.election.permits import Permits
 from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.heartbeat.keys import INSECURE, Key
@@ -75,8 +75,7 @@ class Node:
         self.paths: dict[tuple[str, str], Path] = {}
         self.sent = Sent()
         self.seq = 0
-        self.permits: dict[str, float] = {}
-        self.renewing: tuple[tuple[str, float], ...] = ()
+        self.permits = Permits()
         self.own_macs: set[str] = set()
         self.our_macs: dict[str, str] = {}
         self.stopping_since: float | None = None
@@ -107,8 +106,6 @@ class Node:
         """VIP id → peers that last said to be claiming or holding it."""
         self.contested: set[int] = set()
         """VIP ids with more than one of them, as far as they are alive."""
-        self.held: Counter[tuple[str, float | None]] = Counter()
-        """How many VIPs are held on an interface under a permit of this length (None: untimed)."""
 
     # --- questions
 
@@ -322,13 +319,8 @@ class Node:
 
     def count(self, vip: VipState) -> None:
         """What ``vip`` holds, or how long its permit is, may have changed."""
-        if vip.held is not None:
-            self.held[vip.held] -= 1
-            if not self.held[vip.held]:
-                del self.held[vip.held]
-        vip.held = (vip.interface, None if self.alone(vip) else vip.profile.permit_s) if vip.elected else None
-        if vip.held is not None:
-            self.held[vip.held] += 1
+        permit_s = None if self.alone(vip) else vip.profile.permit_s
+        self.permits.count(vip, (vip.interface, permit_s) if vip.elected else None)
 
     def release(self, vip: VipState) -> None:
         """Revoke and unbind."""
@@ -337,9 +329,7 @@ class Node:
 
     def permit_s(self, vip: VipState, interface: str) -> float | None:
         """Permit for ``vip`` on ``interface``: the shortest of all that are held there; None: untimed."""
-        if self.alone(vip):
-            return None
-        return min([vip.profile.permit_s, *(s for on, s in self.held if on == interface and s is not None)])
+        return None if self.alone(vip) else self.permits.shortest_s(interface, vip.profile.permit_s)
 
     def holding(self, interface: str) -> Iterator[VipState]:
         """VIPs with a timed permit held on ``interface``."""
@@ -347,16 +337,8 @@ class Node:
 
     def renew(self) -> None:
         """Tell the renewal thread what to keep alive, when that changed."""
-        wanted: dict[str, float] = {}
-        for interface, permit_s in self.held:
-            if permit_s is not None:
-                wanted[interface] = min(wanted.get(interface, permit_s), permit_s)
-        permits = tuple(sorted(wanted.items()))
-        if permits != self.renewing:
-            self.renewing = permits
-            self.emit(Renew(permits))
-        for interface in [i for i in self.permits if i not in wanted]:
-            del self.permits[interface]
+        if self.permits.renewed_differently():
+            self.emit(Renew(self.permits.renewing))
 
     def note(self, reason: Reason, subject: str, detail: str = "") -> None:
         """Something for people."""

@@ -169,7 +169,7 @@ class Sender:
 
     def _send(self, interval_s: float, chunks: list[Chunk], news: list[RoleEntry]) -> None:
         node = self.node
-        until = min(node.permits.values(), default=float("inf"))
+        until = min(node.permits.until.values(), default=float("inf"))
         for start in range(0, max(len(news), 1), ROLES_MAX):
             for paths, peers in chunks:
                 node.seq += 1
@@ -199,8 +199,8 @@ class Sender:
     def _beat(self, interval_s: float, paths: tuple[tuple[Peer, tuple[Path, ...]], ...], news: list[RoleEntry]) -> Beat:
         node = self.node
         peers = [peer for peer, _ in paths]
-        lefts = [until - node.now for until in node.permits.values()]
-        untimed = any(permit_s is None for _, permit_s in node.held)
+        lefts = [until - node.now for until in node.permits.until.values()]
+        untimed = node.permits.untimed
         return Beat(
             node=node.config.node,
             incarnation=node.config.incarnation,
