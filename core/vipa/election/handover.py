@@ -46,8 +46,8 @@ def offer(node: Node, vip: VipState, peer: Peer, *, at_once: bool = False) -> No
 
 
 def comes(node: Node, vip: VipState, peer: Peer) -> bool:
-    """Whether the holder's next move is to ``peer`` by all it knows: offered; or to be, at its turn or when ``peer`` has
-    read the plan that changed a moment ago. An own endpoint in between would only be one more move."""
+    """Whether the holder's next move is to ``peer`` by all it knows: offered; or to be, at its turn or when ``peer``
+    has read the plan that changed a moment ago. An own endpoint in between would only be one more move."""
     if vip.offer is not None:
         return True
     if not _same_plan(vip, peer):
