@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from unit.fakes.apiserver import FakeCluster, three_nodes
 from unit.fakes.net import Net
 
 
@@ -14,3 +15,9 @@ from unit.fakes.net import Net
 def net() -> Net:
     """A LAN without anybody on it yet."""
     return Net()
+
+
+@pytest.fixture
+def three() -> FakeCluster:
+    """Three nodes, and a virtual IP that the first serves."""
+    return three_nodes()

@@ -97,6 +97,11 @@ class FakeCluster:
 
     # --- the operator
 
+    def hands_over(self, before: str, after: str) -> None:
+        """Agents report that erp went from one node to the other by hand-over, in its second term."""
+        self.holds(before, "erp", "eth1", 1, "HandedOver", role="Spare")
+        self.holds(after, "erp", "eth1", 2, "HandedOver")
+
     def restart(self) -> None:
         """Another operator, which knows nothing but what the API server has."""
         self.store, self.reconciler = Store(), Reconciler()
