@@ -1,4 +1,4 @@
-"""Every test here runs on a real cluster: the one that is up, or one that is made for the session and taken down after.
+"""Every test here runs on the kind cluster that is up; ``make kind-test`` makes one when there is none.
 
 vipa is installed by its chart as docs/install.md has it, once; a test finds it installed, the virtual IP served by the
 first of its list, and all spares well. What clients saw of each fault is kept and shown at the end.
@@ -16,12 +16,13 @@ from vipa_lab.errors import LabError
 from vipa_lab.kind.cluster import KindCluster
 from vipa_lab.kind.echo import deploy_echo
 from vipa_lab.kind.faults import Inject
+from vipa_lab.kind.install import wait_ready
 from vipa_lab.kind.measured import Measure, Measured, measured, outage_of
 from vipa_lab.kind.outages import Outage, append, table
+from vipa_lab.kind.places import NAMESPACE
 from vipa_lab.kind.scene import PREFERRED, Scene
 from vipa_lab.kube.helm import CHART
 
-SYSTEM: Final = "vipa-system"
 # Two replicas of the operator, an agent per node, on two cores.
 INSTALL_S: Final = 300.0
 
@@ -36,7 +37,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def cluster() -> KindCluster:
-    return KindCluster()
+    try:
+        return KindCluster()
+    except LabError as error:
+        pytest.exit(f"the end-to-end tests cannot run: {error}", returncode=1)
 
 
 @pytest.fixture(scope="session")
@@ -45,18 +49,16 @@ def install(cluster: KindCluster) -> Install:
 
     def roll_out(*values: str) -> None:
         kubectl = cluster.kubectl
-        if kubectl.find("namespace", SYSTEM) is None:
-            kubectl.run("create", "namespace", SYSTEM)
+        if kubectl.find("namespace", NAMESPACE) is None:
+            kubectl.run("create", "namespace", NAMESPACE)
         label = "pod-security.kubernetes.io/enforce=privileged"
-        kubectl.run("label", "namespace", SYSTEM, label, "--overwrite")
+        kubectl.run("label", "namespace", NAMESPACE, label, "--overwrite")
         repository, _, tag = cluster.image.rpartition(":")
-        words = ["upgrade", "--install", "vipa", str(CHART), "--namespace", SYSTEM]
+        words = ["upgrade", "--install", "vipa", str(CHART), "--namespace", NAMESPACE]
         for value in (f"image.repository={repository}", f"image.tag={tag}", *values):
             words += ["--set", value]
         cluster.helm.run(*words, timeout_s=INSTALL_S)
-        for workload in ("daemonset/vipa-agent", "deployment/vipa-operator"):
-            wait = ("rollout", "status", workload, "-n", SYSTEM, f"--timeout={INSTALL_S:g}s")
-            kubectl.run(*wait, timeout_s=INSTALL_S + 10)
+        wait_ready(kubectl)
 
     return roll_out
 
@@ -77,7 +79,7 @@ def scene(
     request: pytest.FixtureRequest,
 ) -> Iterator[Scene]:
     """The scenario at its beginning; afterwards it is judged."""
-    if cluster.kubectl.find("daemonset", "vipa-agent", SYSTEM) is None:
+    if cluster.kubectl.find("daemonset", "vipa-agent", NAMESPACE) is None:
         install()
     with Scene(cluster, tmp_path, request.config.getoption("--timing")) as made:
         made.apply()
@@ -130,8 +132,8 @@ def describe_cluster(cluster: KindCluster) -> str:
         ("get", "nodes,virtualips,virtualipnodes", "-o", "wide"),
         ("get", "pods", "-A", "-o", "wide"),
         ("get", "events", "-n", "default", "--sort-by=.lastTimestamp"),
-        ("logs", "-n", SYSTEM, "-l", "app.kubernetes.io/name=vipa-agent", "--prefix", "--tail=40"),
-        ("logs", "-n", SYSTEM, "-l", "app.kubernetes.io/name=vipa-operator", "--prefix", "--tail=20"),
+        ("logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=vipa-agent", "--prefix", "--tail=40"),
+        ("logs", "-n", NAMESPACE, "-l", "app.kubernetes.io/name=vipa-operator", "--prefix", "--tail=20"),
     )
     said = []
     for words in questions:

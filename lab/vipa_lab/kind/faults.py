@@ -8,7 +8,6 @@ another name, a node another process, by that time.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Final
 
 from vipa_lab.errors import LabError
@@ -62,13 +61,12 @@ def carrier_lost(cluster: KindCluster, node: str, address: str) -> Iterator[None
 @contextmanager
 def port_out(cluster: KindCluster, node: str, address: str) -> Iterator[None]:
     """The switch's port is out of its LAN, and the link stays up: the node is not told."""
-    port = adapter_of(cluster, node, address).port
-    bridge = Path(f"/sys/class/net/{port}/master").resolve().name
-    run("ip", "link", "set", port, "nomaster")
+    adapter = adapter_of(cluster, node, address)
+    run("ip", "link", "set", adapter.port, "nomaster")
     try:
         yield
     finally:
-        run("ip", "link", "set", port, "master", bridge)
+        run("ip", "link", "set", adapter.port, "master", adapter.bridge)
 
 
 @contextmanager

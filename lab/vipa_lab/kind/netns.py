@@ -23,13 +23,14 @@ _RULES: Final = range(RULE_BASE, RULE_BASE + 5)
 
 class Adapter(msgspec.Struct, frozen=True):
     """``index``: its number inside. ``addresses``: IPv4, without prefix length. ``port``: the interface of this host
-    at the other end of its cable; "" when it has none here."""
+    at the other end of its cable, ``bridge`` what that is a port of; "" where there is none here."""
 
     name: str
     index: int
     mac: str
     addresses: tuple[str, ...]
     port: str
+    bridge: str
 
 
 def run(*argv: str, timeout_s: float = _TIMEOUT_S) -> str:
@@ -51,16 +52,18 @@ def inside(pid: int) -> list[str]:
 def adapters(pid: int) -> list[Adapter]:
     """Every adapter of the network of this process, without the loopback."""
     found = _links(*inside(pid))
-    ports = {(link["ifindex"], link.get("link_index")): str(link["ifname"]) for link in _links()}
+    ports = {(link["ifindex"], link.get("link_index")): link for link in _links()}
+    ends = [ports.get((link.get("link_index"), link["ifindex"]), {}) for link in found]
     return [
         Adapter(
             name=link["ifname"],
             index=link["ifindex"],
             mac=link.get("address", ""),
             addresses=tuple(entry["local"] for entry in link["addr_info"] if entry.get("family") == "inet"),
-            port=ports.get((link.get("link_index"), link["ifindex"]), ""),
+            port=end.get("ifname", ""),
+            bridge=end.get("master", ""),
         )
-        for link in found
+        for link, end in zip(found, ends, strict=True)
         if link["link_type"] != "loopback"
     ]
 

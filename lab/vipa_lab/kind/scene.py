@@ -84,7 +84,7 @@ class Scene:
             return None
         if live.node not in self._known:
             self._known = {a.mac: (node, a) for node in self.cluster.nodes for a in self._adapters(node)}
-        return self._known.get(live.node, ("?", Adapter("?", 0, live.node, (), "")))
+        return self._known.get(live.node, ("?", Adapter("?", 0, live.node, (), "", "")))
 
     def status(self) -> dict[str, Any]:
         """The VirtualIP's status; {} while there is none, or the API server does not answer."""
