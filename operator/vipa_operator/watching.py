@@ -30,6 +30,9 @@ LOOK_S: Final = 1.0
 """How often is looked whether kopf still watches everything."""
 STOP_S: Final = 5.0
 """Longest wait for kopf to close its connections; the process ends anyway."""
+IDENTITY: Final[Any] = "vipa-operator"
+"""For kopf's peering, which is off. Without it kopf asks for the user's name, and the container's user 65532 has none.
+Its type has no public name."""
 
 RESOURCES: Final = (
     (Kind.VIP, "vipa.dev", "v1alpha1", "virtualips"),
@@ -74,7 +77,12 @@ class Watching:
     def _run(self) -> None:
         try:
             kopf.run(
-                registry=self._registry, settings=_settings(), clusterwide=True, standalone=True, stop_flag=self._stop
+                registry=self._registry,
+                settings=_settings(),
+                clusterwide=True,
+                standalone=True,
+                identity=IDENTITY,
+                stop_flag=self._stop,
             )
         except BaseException as error:
             self._error = error
