@@ -1,8 +1,11 @@
-"""Every test here talks to a real kube-apiserver. One serves the whole session; tests that stop it take their own.
+"""Every test here talks to a real kube-apiserver. One serves the whole session; tests that stop it share
+another, ``frail_api``, and few have their own.
 
 There is no kube-controller-manager: nothing is collected by ownerReference, and only what a test makes is there.
 """
 
+import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,19 +18,22 @@ from vipa_lab.kube.accounts import SYSTEM
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.binaries import find
 from vipa_lab.kube.kubectl import Kubectl
+from vipa_lab.kube.objects import Object, Objects, path_of
+from vipa_lab.kube.story import Story
 from vipa_lab.lab import Lab
 from vipa_lab.privileges import ensure_privileges
 
+Recorded = dict[str, list[Object]]
+RECORDED: Final = Path(__file__).parents[1] / "recorded/cluster.json"
 CRDS: Final = Path(__file__).parents[2] / "crds"
 # What tests make and the next one must not find.
-VIPA: Final = "/apis/vipa.dev/v1alpha1"
 CLEANED: Final = (
-    *(f"{VIPA}/{kind}" for kind in ("virtualips", "preferredinterfacelists", "virtualippools", "virtualipnodes")),
-    "/api/v1/nodes",
-    *(f"/api/v1/namespaces/{SYSTEM}/{kind}" for kind in ("pods", "serviceaccounts", "secrets", "events")),
-    f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases",
-    "/api/v1/namespaces/default/events",
+    *((kind, "") for kind in ("virtualips", "preferredinterfacelists", "virtualippools", "virtualipnodes", "nodes")),
+    *((kind, SYSTEM) for kind in ("pods", "serviceaccounts", "secrets", "events", "configmaps", "leases")),
+    *((kind, "default") for kind in ("events", "configmaps")),
 )
+# A program that a test killed may have had a request under way.
+GONE_S: Final = 30.0
 
 OwnApi = Callable[..., ApiServer]
 
@@ -58,8 +64,15 @@ def kubectl(api: ApiServer) -> Kubectl:
 
 
 @pytest.fixture
+def objects(api: ApiServer) -> Objects:
+    """The session's API server, as admin, without kubectl."""
+    return api.objects
+
+
+@pytest.fixture
 def own_api(machine: None, tmp_path: Path) -> Iterator[OwnApi]:
-    """Makes API servers that are the test's alone: ``own_api("--v=4")``; ``crds=False`` for one without vipa's CRDs."""
+    """Makes API servers that are the test's alone: ``own_api("--v=4")``; ``crds=False`` for one without vipa's CRDs.
+    Five seconds each: for what ``frail_api`` is not enough for."""
     with ExitStack() as stack:
         made: list[ApiServer] = []
 
@@ -70,6 +83,27 @@ def own_api(machine: None, tmp_path: Path) -> Iterator[OwnApi]:
             return server
 
         yield make
+
+
+@pytest.fixture(scope="session")
+def spare(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """See ``frail_api``."""
+    with ApiServer(tmp_path_factory.mktemp("spare")) as server:
+        prepare(server)
+        yield server
+
+
+@pytest.fixture
+def frail_api(spare: ApiServer) -> Iterator[ApiServer]:
+    """A second API server of the session, with vipa's CRDs. Tests may stop, freeze and restart it: for the next one it
+    is started again and cleaned."""
+    yield spare
+    if spare.running:
+        spare.thaw()
+    else:
+        spare.stop()
+        spare.start()
+    clean(spare)
 
 
 @pytest.fixture
@@ -88,20 +122,43 @@ def leave_nothing(request: pytest.FixtureRequest) -> Iterator[None]:
         clean(api)
 
 
+@pytest.fixture
+def recorded() -> Recorded:
+    """The objects of a small cluster by kind, as they once were."""
+    found: Recorded = json.loads(RECORDED.read_text())
+    return found
+
+
+@pytest.fixture
+def story(api: ApiServer, recorded: Recorded) -> Story:
+    """The recorded objects, with an operator whose lease was renewed just now."""
+    return Story(api, recorded)
+
+
 def prepare(server: ApiServer, *, crds: bool = True) -> None:
-    """vipa's namespace, and its CRDs, established."""
+    """vipa's namespace, and its CRDs, established and served."""
     kubectl = server.kubectl
     kubectl.run("create", "namespace", SYSTEM)
-    if crds and any(CRDS.glob("*.yaml")):
+    if crds:
         kubectl.run("apply", "--server-side", "-f", str(CRDS))
         kubectl.run("wait", "--for=condition=Established", "--timeout=60s", "-f", str(CRDS))
+        deadline = time.monotonic() + GONE_S
+        while not all(server.rest.ask("GET", path_of(kind))[0] == 200 for kind, _ in CLEANED[:4]):
+            assert time.monotonic() < deadline, "the CRDs are established, and not served"
+            time.sleep(0.1)
 
 
 def clean(server: ApiServer) -> None:
-    """Delete what tests made. Kinds that this server does not have are not found, which is fine."""
-    rest = server.rest
-    for path in CLEANED:
-        status, answer = rest.ask("DELETE", f"{path}?gracePeriodSeconds=0")
-        assert status in (200, 404), f"{path}: {answer}"
-        left = rest.ask("GET", path)[1]["items"] if status == 200 else []
-        assert not left, f"{path}: a finalizer keeps {[each['metadata']['name'] for each in left]}"
+    """Delete what tests made, until there is nothing more. Kinds that this server does not have are not found, which is
+    fine."""
+    deadline = time.monotonic() + GONE_S
+    while found := [each for kind, inside in CLEANED for each in deleted(server, kind, inside)]:
+        assert time.monotonic() < deadline, f"a finalizer, or somebody who still runs, keeps {found}"
+
+
+def deleted(server: ApiServer, kind: str, namespace: str) -> list[str]:
+    """Delete a collection; gives what there was."""
+    path = path_of(kind, namespace)
+    status, answer = server.rest.ask("DELETE", f"{path}?gracePeriodSeconds=0")
+    assert status in (200, 404), f"{path}: {answer}"
+    return [f"{kind}/{each['metadata']['name']}" for each in answer["items"]] if status == 200 else []

@@ -1,7 +1,6 @@
 """The API server is away: nothing moves, a dead machine is taken over as ever, and afterwards the status is true."""
 
 import time
-from collections.abc import Callable
 
 from vipa.timing import PROFILES, Timing, claim_delay_s
 from vipa_lab.cluster import WAIT_S
@@ -13,11 +12,11 @@ CALM = PROFILES[Timing.CALM]
 OUTAGE_S = 30.0
 TRUE_S = 5.0
 # What a busy machine adds to a figure.
-SLACK_S = 5.0
+SLACK_S = 15.0
 
 
-def test_the_api_is_away_for_thirty_seconds_and_a_machine_dies(own_api: Callable[..., ApiServer], lab: Lab) -> None:
-    api = own_api()
+def test_the_api_is_away_for_thirty_seconds_and_a_machine_dies(frail_api: ApiServer, lab: Lab) -> None:
+    api = frail_api
     with ApiCluster(lab, api) as cluster:
         cluster.start_assigned()
         cluster.wait_status(lambda: cluster.reported_holders() == ["w1"], "the holder in the API")
@@ -32,15 +31,14 @@ def test_the_api_is_away_for_thirty_seconds_and_a_machine_dies(own_api: Callable
         api.start()
         took_s = cluster.wait_status(lambda: "w2" in cluster.reported_holders(), "the status is true")
         assert took_s <= TRUE_S + SLACK_S, f"true after {took_s:.1f} s"
-        cluster.close()
 
 
-def test_an_agent_that_starts_while_the_api_is_away_serves(own_api: Callable[..., ApiServer], lab: Lab) -> None:
-    api = own_api()
+def test_an_agent_that_starts_while_the_api_is_away_serves(frail_api: ApiServer, lab: Lab) -> None:
+    api = frail_api
     with ApiCluster(lab, api) as cluster:
         cluster.start_assigned()
         api.stop()
-        assert cluster.agents["w1"].terminate(20) == 0
+        assert cluster.agents["w1"].terminate(WAIT_S) == 0
         cluster.wait_serves("w2/eth1")
         cluster.start("w1")
         cluster.wait_serves("w1/eth1")
@@ -53,7 +51,5 @@ def test_an_agent_that_starts_while_the_api_is_away_serves(own_api: Callable[...
         cluster.power_off("w1")
         cluster.wait_serves("w2/eth1")
         api.start()
-        for name in ("w2",):
-            cluster.relays[name].resume()
+        cluster.relays["w2"].resume()
         cluster.wait_status(lambda: "w2" in cluster.reported_holders(), "the status is true", WAIT_S)
-        cluster.close()

@@ -11,7 +11,7 @@ from vipa_lab.host import Host
 from vipa_lab.kube.accounts import SYSTEM, add_node, node_token, write_service_account
 from vipa_lab.kube.apiserver import MANAGEMENT_ADDRESS, ApiServer
 from vipa_lab.kube.binaries import find
-from vipa_lab.kube.kubectl import Kubectl
+from vipa_lab.kube.objects import Objects
 from vipa_lab.kube.relay import Relay
 from vipa_lab.lab import Lab
 from vipa_lab.process import Process
@@ -61,14 +61,11 @@ def watch(host: Host, api: ApiServer, relay: Relay) -> Process:
 
 
 @pytest.fixture
-def announce(kubectl: Kubectl) -> Iterator[Callable[[str], None]]:
+def announce(objects: Objects) -> Callable[[str], object]:
     """Makes a ConfigMap."""
-
-    def make(name: str) -> None:
-        kubectl.run("create", "configmap", name, "-n", SYSTEM)
-
-    yield make
-    kubectl.run("delete", "configmaps", "--all", "-n", SYSTEM)
+    return lambda name: objects.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": SYSTEM}}
+    )
 
 
 def test_a_machine_without_a_network_reaches_the_api_by_it(node: Host, api: ApiServer, relay: Relay) -> None:
@@ -78,8 +75,8 @@ def test_a_machine_without_a_network_reaches_the_api_by_it(node: Host, api: ApiS
         assert ask(node, api, by_ipv6) == "ok"
 
 
-def test_a_pods_files_and_environment_are_enough(node: Host, api: ApiServer, relay: Relay, kubectl: Kubectl) -> None:
-    add_node(kubectl, "w1")
+def test_a_pods_files_and_environment_are_enough(node: Host, api: ApiServer, relay: Relay) -> None:
+    add_node(api, "w1")
     folder = node.run_dir / "secrets/kubernetes.io/serviceaccount"
     write_service_account(folder, node_token(api, "w1"), api.ca_file)
     env = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "6443"}
@@ -89,7 +86,7 @@ def test_a_pods_files_and_environment_are_enough(node: Host, api: ApiServer, rel
 
 
 def test_paused_connections_say_nothing_and_lose_nothing(
-    node: Host, api: ApiServer, relay: Relay, announce: Callable[[str], None]
+    node: Host, api: ApiServer, relay: Relay, announce: Callable[[str], object]
 ) -> None:
     announce("first")
     process = watch(node, api, relay)
@@ -97,7 +94,7 @@ def test_paused_connections_say_nothing_and_lose_nothing(
     relay.pause()
     announce("second")
     with pytest.raises(LabError, match="ended with"):
-        node.run(["timeout", "2", *question(api, relay)])
+        node.run(["timeout", "2", *question(api, relay)], timeout_s=60)
     time.sleep(0.5)
     assert process.alive
     assert "second" not in process.output()
@@ -107,12 +104,12 @@ def test_paused_connections_say_nothing_and_lose_nothing(
 
 
 def test_cut_connections_are_reset_and_new_ones_refused(
-    node: Host, api: ApiServer, relay: Relay, announce: Callable[[str], None]
+    node: Host, api: ApiServer, relay: Relay, announce: Callable[[str], object]
 ) -> None:
     announce("first")
     process = watch(node, api, relay)
     process.wait_output("first", 60)
-    assert relay.connections == 1
+    assert relay.connections >= 1
     relay.cut()
     assert relay.connections == 0
     process.wait(60)
@@ -123,8 +120,8 @@ def test_cut_connections_are_reset_and_new_ones_refused(
     assert ask(node, api, relay) == "ok"
 
 
-def test_it_comes_back_with_a_machine_and_with_the_server(lab: Lab, own_api: Callable[..., ApiServer]) -> None:
-    api, node = own_api(crds=False), lab.add_node("w1")
+def test_it_comes_back_with_a_machine_and_with_the_server(lab: Lab, frail_api: ApiServer) -> None:
+    api, node = frail_api, lab.add_node("w1")
     with Relay(node, api) as relay:
         api.stop()
         with pytest.raises(LabError, match="ended with 1"):
@@ -149,6 +146,6 @@ def test_a_management_lan_has_the_faults_of_a_switch(lab: Lab, api: ApiServer) -
         assert ask(node, api, relay) == "ok"
         nic.port.block()
         with pytest.raises(LabError, match="ended with 124"):
-            node.run(["timeout", "2", *question(api, relay)])
+            node.run(["timeout", "2", *question(api, relay)], timeout_s=60)
         nic.port.unblock()
         assert ask(node, api, relay) == "ok"

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,15 +23,8 @@ def config_map(name: str, value: str) -> str:
     return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"key": value}})
 
 
-@pytest.fixture(scope="module")
-def bare(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """For tests that stop it and start it again: everybody else's goes on."""
-    with ApiServer(tmp_path_factory.mktemp("bare")) as server:
-        yield server
-
-
-def test_kubectl_says_and_hears(bare: ApiServer) -> None:
-    kubectl = bare.kubectl
+def test_kubectl_says_and_hears(frail_api: ApiServer) -> None:
+    kubectl = frail_api.kubectl
     with pytest.raises(NotFoundError, match="one"):
         kubectl.get("configmap", "one")
     assert kubectl.find("configmap", "one") is None
@@ -47,35 +40,35 @@ def test_kubectl_says_and_hears(bare: ApiServer) -> None:
         kubectl.apply(config_map("one", "x").replace('"data"', '"dota"'), "--validate=strict")
 
 
-def test_a_crash_forgets_nothing_and_comes_back_at_the_same_place(bare: ApiServer) -> None:
-    url = bare.url
-    bare.kubectl.apply(config_map("kept", "value"))
-    before = bare.kubectl.get("configmap", "kept")
-    bare.stop()
-    assert not bare.running
+def test_a_crash_forgets_nothing_and_comes_back_at_the_same_place(frail_api: ApiServer) -> None:
+    url = frail_api.url
+    frail_api.kubectl.apply(config_map("kept", "value"))
+    before = frail_api.kubectl.get("configmap", "kept")
+    frail_api.stop()
+    assert not frail_api.running
     with pytest.raises(KubectlError, match="refused"):
-        bare.kubectl.get("configmap", "kept")
-    bare.start()
-    assert bare.url == url
-    assert bare.kubectl.get("configmap", "kept") == before
+        frail_api.kubectl.get("configmap", "kept")
+    frail_api.start()
+    assert frail_api.url == url
+    assert frail_api.kubectl.get("configmap", "kept") == before
 
 
-def test_a_frozen_server_answers_nobody_until_it_is_thawed(bare: ApiServer) -> None:
-    bare.freeze()
+def test_a_frozen_server_answers_nobody_until_it_is_thawed(frail_api: ApiServer) -> None:
+    frail_api.freeze()
     with pytest.raises(KubectlError, match="no answer within 2 s"):
-        bare.kubectl.run("get", "namespaces", timeout_s=2)
-    bare.thaw()
-    assert "default" in bare.kubectl.run("get", "namespaces")
+        frail_api.kubectl.run("get", "namespaces", timeout_s=2)
+    frail_api.thaw()
+    assert "default" in frail_api.kubectl.run("get", "namespaces")
 
 
-def test_a_watch_from_before_the_restart_is_told_that_it_is_gone(bare: ApiServer) -> None:
-    bare.kubectl.apply(config_map("before", "1"))
-    old = bare.kubectl.get("configmap", "before")["metadata"]["resourceVersion"]
-    bare.kubectl.apply(config_map("after", "1"))
-    events = bare.rest.watch("/api/v1/configmaps", old)
+def test_a_watch_from_before_the_restart_is_told_that_it_is_gone(frail_api: ApiServer) -> None:
+    frail_api.kubectl.apply(config_map("before", "1"))
+    old = frail_api.kubectl.get("configmap", "before")["metadata"]["resourceVersion"]
+    frail_api.kubectl.apply(config_map("after", "1"))
+    events = frail_api.rest.watch("/api/v1/configmaps", old)
     assert [(event["type"], event["object"]["metadata"]["name"]) for event in events] == [("ADDED", "after")]
-    bare.restart()
-    events = bare.rest.watch("/api/v1/configmaps", old)
+    frail_api.restart()
+    events = frail_api.rest.watch("/api/v1/configmaps", old)
     assert [(event["type"], event["object"]["code"]) for event in events] == [("ERROR", 410)]
 
 
@@ -100,25 +93,26 @@ def test_what_is_wrong_is_told_with_the_servers_words(own_api: OwnApi) -> None:
 PARENT = """
 import pathlib, sys, time
 from vipa_lab.kube.apiserver import ApiServer
-api = ApiServer(pathlib.Path(sys.argv[1]))
+from vipa_lab.kube.daemon import Daemon
+folder = pathlib.Path(sys.argv[1])
+program = "import time; print('up', flush=True); time.sleep(1000)"
+frozen = Daemon("frozen", [sys.executable, "-c", program, str(folder / "frozen")], folder)
+frozen.wait_output("up", 60)
+frozen.freeze()
+api = ApiServer(folder)
 api.start()
-if sys.argv[2] == "frozen":
-    api.freeze()
 print("ready", flush=True)
 time.sleep(1000)
 """
 
 
-@pytest.mark.parametrize("state", ["running", "frozen"])
-def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path, state: str) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(tmp_path), state], stdout=subprocess.PIPE, text=True
-    ) as parent:
+def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         try:
             assert parent.stdout.readline() == "ready\n"
-            children = mentioning(str(tmp_path / "pki"), str(tmp_path / "etcd"))
-            assert len(children) == 2
+            children = mentioning(str(tmp_path / "pki"), str(tmp_path / "etcd"), str(tmp_path / "frozen"))
+            assert len(children) == 3
         finally:
             parent.kill()
     deadline = time.monotonic() + 30

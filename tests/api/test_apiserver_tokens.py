@@ -13,8 +13,8 @@ def user(kubectl: Kubectl) -> dict[str, object]:
     return info
 
 
-def test_a_pods_token_names_its_node_and_dies_with_the_pod(api: ApiServer, kubectl: Kubectl) -> None:
-    node = add_node(kubectl, "w1", address="10.1.1.1")
+def test_a_pods_token_names_its_node_and_dies_with_the_pod(api: ApiServer) -> None:
+    node = add_node(api, "w1", address="10.1.1.1")
     agent = Kubectl(api.token_kubeconfig(node_token(api, "w1")))
     info = user(agent)
     assert info["username"] == f"system:serviceaccount:{SYSTEM}:{AGENT}"
@@ -22,7 +22,7 @@ def test_a_pods_token_names_its_node_and_dies_with_the_pod(api: ApiServer, kubec
     assert isinstance(extra, dict)
     assert extra["authentication.kubernetes.io/node-name"] == ["w1"]
     assert extra["authentication.kubernetes.io/node-uid"] == [node["metadata"]["uid"]]
-    kubectl.run("delete", "pod", f"{AGENT}-w1", "-n", SYSTEM, "--grace-period=0", "--force")
+    api.objects.delete("pods", f"{AGENT}-w1", SYSTEM)
     deadline = time.monotonic() + 60  # the server believes a token that it knows for some seconds more
     while is_known(agent):
         assert time.monotonic() < deadline, "the token is still good"
@@ -46,13 +46,13 @@ def test_a_token_without_a_pod_names_no_node(api: ApiServer, kubectl: Kubectl) -
     assert "authentication.kubernetes.io/node-name" not in extra
 
 
-def test_a_node_is_as_a_healthy_machine(kubectl: Kubectl) -> None:
-    node = add_node(kubectl, "w1", address="10.1.1.1", labels={"zone": "a"})
+def test_a_node_is_as_a_healthy_machine(api: ApiServer, kubectl: Kubectl) -> None:
+    node = add_node(api, "w1", address="10.1.1.1", labels={"zone": "a"})
     assert "taints" not in node["spec"]
     assert node["status"]["addresses"] == [{"type": "InternalIP", "address": "10.1.1.1"}]
     assert node["metadata"]["labels"]["zone"] == "a"
-    set_node_condition(kubectl, "w1", "NetworkUnavailable", "True")
-    set_node_condition(kubectl, "w1", "Ready", "Unknown")
+    set_node_condition(api, "w1", "NetworkUnavailable", "True")
+    set_node_condition(api, "w1", "Ready", "Unknown")
     conditions = kubectl.get("node", "w1")["status"]["conditions"]
     assert {each["type"]: each["status"] for each in conditions} == {"NetworkUnavailable": "True", "Ready": "Unknown"}
 

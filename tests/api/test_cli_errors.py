@@ -141,7 +141,7 @@ def test_a_plugin_gives_a_new_token_when_the_old_one_is_refused(api: ApiServer, 
 
 def make_account(api: ApiServer) -> str:
     metadata = {"name": "somebody", "namespace": "vipa-system"}
-    api.kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}))
+    api.objects.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata})
     return "somebody"
 
 
@@ -152,8 +152,8 @@ def test_not_allowed(api: ApiServer) -> None:
     assert "ask your administrator" in done.stderr
 
 
-def test_few_rights_are_enough_to_look_at_virtual_ips(own_api: Callable[..., ApiServer]) -> None:
-    server = own_api()
+def test_few_rights_are_enough_to_look_at_virtual_ips(frail_api: ApiServer) -> None:
+    server = frail_api
     server.kubectl.apply(READ_VIPS)
     assert server.rest.ask("POST", "/apis/vipa.dev/v1alpha1/virtualips", ERP)[0] == 201
     reader = server.kubeconfig("reader")

@@ -99,7 +99,7 @@ def operator(api: ApiServer, log: Path) -> Iterator[None]:
             yield
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(READY_S)
 
 
 def vipa(api: ApiServer, *words: str) -> subprocess.CompletedProcess[str]:
@@ -107,12 +107,16 @@ def vipa(api: ApiServer, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, timeout=180, check=False, env=dict(os.environ))
 
 
+def candidates(vip: dict[str, Any]) -> list[str]:
+    return [each["node"] for each in vip["status"]["succession"]]
+
+
 @pytest.fixture
 def cluster(api: ApiServer, tmp_path: Path) -> Iterator[ApiServer]:
     for name in INTERFACES:
-        add_node(api.kubectl, name)
+        add_node(api, name)
     for thing in (LIST, ERP):
-        api.kubectl.apply(json.dumps({"apiVersion": "vipa.dev/v1alpha1"} | thing))
+        api.objects.apply({"apiVersion": "vipa.dev/v1alpha1"} | thing)
     log = tmp_path / "operator.log"
     with operator(api, log), Agents(api):
         deadline = time.monotonic() + READY_S
@@ -131,6 +135,7 @@ def test_moves_and_drains_are_done_and_explained(cluster: ApiServer) -> None:
     explained = vipa(cluster, "explain", "erp").stdout
     assert "served by w1/eth1" in explained
     assert "drained (annotation vipa.dev/drain" in explained
+    cluster.objects.wait("virtualips", "erp", lambda vip: "w2" not in candidates(vip), READY_S)
     assert vipa(cluster, "move", "erp", "--to", "w2").returncode == 2  # no candidate any more
     entries = json.loads(vipa(cluster, "timeline", "erp", "-o", "json").stdout)["entries"]
     moves = [each["what"] for each in entries if each["kind"] == "Move"]

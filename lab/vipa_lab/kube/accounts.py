@@ -1,12 +1,11 @@
 """What a cluster's controllers and kubelets would have made, made by hand: Nodes, Pods, and the tokens Pods get."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from vipa_lab.kube.apiserver import ApiServer
-from vipa_lab.kube.kubectl import Kubectl, Object
+from vipa_lab.kube.objects import Object
 
 SYSTEM: Final = "vipa-system"
 """The namespace vipa is installed in."""
@@ -15,48 +14,47 @@ AGENT: Final = "vipa-agent"
 """The agents' service account."""
 
 
-def add_node(kubectl: Kubectl, name: str, *, address: str = "", labels: Mapping[str, str] | None = None) -> Object:
+def add_node(api: ApiServer, name: str, *, address: str = "", labels: Mapping[str, str] | None = None) -> Object:
     """A Node as of a healthy machine: Ready, its InternalIP ``address``, no taint. Gives the object as stored."""
     node = {
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, **(labels or {})}},
     }
-    kubectl.run("create", "-f", "-", stdin=json.dumps(node))
+    api.objects.apply(node)
     # The admission plugin TaintNodesByCondition gives each new Node not-ready; a controller takes it off once Ready.
-    kubectl.patch("node", name, {"spec": {"taints": None}})
+    api.objects.patch("nodes", name, {"spec": {"taints": None}})
     addresses = [{"type": "InternalIP", "address": address}] if address else []
-    set_node_condition(kubectl, name, "Ready", "True", addresses=addresses)
-    return kubectl.get("node", name)
+    return set_node_condition(api, name, "Ready", "True", addresses=addresses)
 
 
 def set_node_condition(
-    kubectl: Kubectl, name: str, kind: str, status: str, *, addresses: list[dict[str, str]] | None = None
-) -> None:
-    """Set one condition of a Node ("Ready", "NetworkUnavailable") to "True", "False" or "Unknown"; others stay."""
-    now = kubectl.get("node", name).get("status", {})
+    api: ApiServer, name: str, kind: str, status: str, *, addresses: list[dict[str, str]] | None = None
+) -> Object:
+    """Set one condition of a Node ("Ready", "NetworkUnavailable") to "True", "False" or "Unknown"; others stay. Gives
+    the object as stored."""
+    now = api.objects.get("nodes", name).get("status", {})
     others = [condition for condition in now.get("conditions", []) if condition["type"] != kind]
     changed = {"type": kind, "status": status, "reason": "Test", "message": "set by a test"}
     change: dict[str, Any] = {"conditions": [*others, changed]}
     if addresses is not None:
         change["addresses"] = addresses
-    kubectl.patch("node", name, {"status": change}, "--subresource=status")
+    return api.objects.patch("nodes", name, {"status": change}, "status")
 
 
 def node_token(api: ApiServer, node: str, *, namespace: str = SYSTEM, service_account: str = AGENT) -> str:
     """A token as the Pod of ``service_account`` on ``node`` has it, which says on which node it is. The Node must be
     there; namespace, service account and Pod are made when they are missing."""
     pod = f"{service_account}-{node}"
-    for kind, name, made in (
-        ("namespace", namespace, {}),
-        ("serviceaccount", service_account, {}),
-        ("pod", pod, {"spec": _pod_spec(node, service_account)}),
-    ):
-        inside = "" if kind == "namespace" else namespace
-        if api.kubectl.find(kind, name, inside) is None:
-            metadata = {"name": name, **({"namespace": inside} if inside else {})}
-            manifest = {"apiVersion": "v1", "kind": _KINDS[kind], "metadata": metadata, **made}
-            api.kubectl.apply(json.dumps(manifest))
+    inside = {"namespace": namespace}
+    needed: dict[str, Object] = {
+        "namespaces": {"kind": "Namespace", "metadata": {"name": namespace}},
+        "serviceaccounts": {"kind": "ServiceAccount", "metadata": {"name": service_account, **inside}},
+        "pods": {"kind": "Pod", "metadata": {"name": pod, **inside}, "spec": _pod_spec(node, service_account)},
+    }
+    for plural, manifest in needed.items():
+        if api.objects.find(plural, manifest["metadata"]["name"], namespace) is None:
+            api.objects.apply({"apiVersion": "v1", **manifest})
     return api.token(namespace, service_account, pod)
 
 
@@ -72,9 +70,6 @@ def write_service_account(folder: Path, token: str, ca_file: Path, namespace: st
         partial = folder / f".{name}"
         partial.write_text(text)
         partial.replace(folder / name)
-
-
-_KINDS: Final = {"namespace": "Namespace", "serviceaccount": "ServiceAccount", "pod": "Pod"}
 
 
 def _pod_spec(node: str, service_account: str) -> Object:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, cast
 
 import msgspec
@@ -44,6 +45,15 @@ class ApiCluster(Cluster):
         for name in self.relays:
             self.create(name)
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            for relay in self.relays.values():
+                relay.stop()
+
     def words(self, name: str) -> list[str]:
         """The command line of an agent after the program's name; ``flags`` instead of the admin's kubeconfig."""
         config = self.api.kubeconfig("admin", ["system:masters"], server=self.relays[name].url)
@@ -65,11 +75,6 @@ class ApiCluster(Cluster):
         self.assign()
         self.wait_peers()
         self._settled_s = self.wait_serves("w1/eth1")
-
-    def close(self) -> None:
-        """End the management network."""
-        for relay in self.relays.values():
-            relay.close()
 
     # --- the operator's part
 

@@ -13,16 +13,17 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.kube.binaries import find
 from vipa_lab.kube.daemon import Daemon
 from vipa_lab.kube.kubeconfig import certificate_user, token_user, write_kubeconfig
 from vipa_lab.kube.kubectl import Kubectl
+from vipa_lab.kube.objects import Objects, path_of
 from vipa_lab.kube.pki import Pki
 from vipa_lab.kube.rest import Rest
+from vipa_lab.kube.started import Started
 
 MANAGEMENT_ADDRESS: Final = "10.9.0.1"
 """The certificate is good for this one too: the API server's on a lab's management network."""
@@ -41,7 +42,7 @@ _POLL_S: Final = 0.05
 _REQUEST_S: Final = 10.0
 
 
-class ApiServer:
+class ApiServer(Started):
     """Everything is below ``folder``, data included. ``flags`` are more of kube-apiserver's ("--v=4")."""
 
     def __init__(self, folder: Path, *flags: str) -> None:
@@ -52,15 +53,7 @@ class ApiServer:
         self._ports = (0, 0, 0)
         self._etcd: Daemon | None = None
         self._server: Daemon | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
+        self._rest: Rest | None = None
 
     # --- running
 
@@ -84,6 +77,9 @@ class ApiServer:
 
     def stop(self) -> None:
         """Kill both at once, as a power cut does. Data and ports stay for the next start. Safe to repeat."""
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest.close()
         for process in (self._server, self._etcd):
             if process is not None:
                 process.kill()
@@ -143,7 +139,14 @@ class ApiServer:
     @property
     def rest(self) -> Rest:
         """Plain requests as admin: for many objects, and where kubectl is too slow."""
-        return Rest(self.port, self._pki.ca, *self._pki.client("admin", [_MASTERS]))
+        if self._rest is None:
+            self._rest = Rest(self.port, self._pki.ca, *self._pki.client("admin", [_MASTERS]))
+        return self._rest
+
+    @property
+    def objects(self) -> Objects:
+        """What kubectl is asked most often, by :attr:`rest`."""
+        return Objects(self.rest)
 
     def kubeconfig(self, user: str, groups: Sequence[str] = (), *, server: str | None = None) -> Path:
         """A kubeconfig with a client certificate for ``user``; ``server`` when it is reached by a relay."""
@@ -153,13 +156,16 @@ class ApiServer:
     def token(self, namespace: str, service_account: str, pod: str | None = None, *, duration_s: int = 3600) -> str:
         """A token of a service account, for 600 s at least. Bound to a Pod it is worth as much as the Pod lives, and
         names the Pod's node."""
-        binding: list[str] = []
+        spec: dict[str, object] = {"expirationSeconds": duration_s}
         if pod is not None:
-            uid = self.kubectl.get("pod", pod, namespace)["metadata"]["uid"]
-            binding = ["--bound-object-kind=Pod", f"--bound-object-name={pod}", f"--bound-object-uid={uid}"]
-        return self.kubectl.run(
-            *("create", "token", service_account, "-n", namespace, f"--duration={duration_s}s", *binding)
-        ).strip()
+            uid = self.objects.get("pods", pod, namespace)["metadata"]["uid"]
+            spec["boundObjectRef"] = {"kind": "Pod", "apiVersion": "v1", "name": pod, "uid": uid}
+        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        status, answer = self.rest.ask("POST", f"{path_of('serviceaccounts', namespace, service_account)}/token", asked)
+        if status != http.client.CREATED:
+            raise LabError(f"no token for {service_account} in {namespace}: {status} {answer}")
+        token: str = answer["status"]["token"]
+        return token
 
     def token_kubeconfig(self, token: str, *, server: str | None = None) -> Path:
         """A kubeconfig with a bearer token; one file for each token."""

@@ -14,13 +14,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from vipa_agent.sources.api.config import from_kubeconfig
 from vipa_agent.sources.api.tls import tls_context
 from vipa_lab.kube.apiserver import ApiServer
+from vipa_lab.kube.started import Started
 
 _READ_BYTES: Final = 65536
 _POLL_S: Final = 0.02
@@ -40,7 +40,7 @@ class Asked:
     body: bytes = b""
 
 
-class FaultProxy:
+class FaultProxy(Started):
     """In front of ``api``. Faults last until :meth:`heal`."""
 
     def __init__(self, api: ApiServer) -> None:
@@ -59,15 +59,14 @@ class FaultProxy:
             target=self._server.serve_forever, args=(0.05,), name="fault-proxy", daemon=True
         )
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
+        """Listen."""
         self._thread.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.break_off()
+    def stop(self) -> None:
+        """End, with everything under way."""
         self.heal()
+        self.break_off()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -88,10 +87,11 @@ class FaultProxy:
     def break_off(self) -> None:
         """End every watch under way in the middle."""
         self._broken += 1
-        for sock in self._watches:
+        # One that begins just now is in the new list, for the next time.
+        watches, self._watches = self._watches, []
+        for sock in watches:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        self._watches.clear()
 
     def heal(self) -> None:
         """No faults any more. What was silent stays so: its connection is dead."""
@@ -108,8 +108,9 @@ class FaultProxy:
         query = parse_qs(parts.query)
         verb = "watch" if "watch" in query else {"GET": "list", "PATCH": "patch"}[handler.command]
         body = handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
+        broken = self._broken
         if self.silent.is_set():
-            self._hang(handler)
+            self._hang(handler, broken)
             return
         refused = self._refusals.get(verb)
         if refused is not None:
@@ -120,8 +121,11 @@ class FaultProxy:
             self._forward(handler, verb, query, body)
         except (OSError, http.client.HTTPException):
             handler.close_connection = True  # the server went away, or the agent did: both see a broken answer
+            if self.silent.is_set():
+                self._hang(handler, broken)  # in silence nobody hears of the server's end either
 
     def _forward(self, handler: "_Handler", verb: str, query: Mapping[str, list[str]], body: bytes) -> None:
+        broken = self._broken
         connection = http.client.HTTPSConnection("127.0.0.1", self._api.port, timeout=_TIMEOUT_S, context=self._context)
         try:
             headers = {k: v for k, v in handler.headers.items() if k.lower() not in _DROPPED}
@@ -131,19 +135,21 @@ class FaultProxy:
             response = connection.getresponse()
             self.log.append(Asked(verb, response.status, time.monotonic(), query, body))
             handler.begin(response.status, response.headers.get("Content-Type", ""))
-            while chunk := response.read1(_READ_BYTES):
+            while True:
+                chunk = response.read1(_READ_BYTES)
                 if self.silent.is_set():
-                    self._hang(handler)
+                    self._hang(handler, broken)
                     return
+                if not chunk:
+                    break
                 handler.chunk(chunk)
             handler.end()
         finally:
             connection.close()
 
-    def _hang(self, handler: "_Handler") -> None:
-        """Until :meth:`break_off`: nobody hears of it."""
+    def _hang(self, handler: "_Handler", broken: int) -> None:
+        """Until the next :meth:`break_off` after the ``broken``-th: nobody hears of it."""
         handler.close_connection = True
-        broken = self._broken
         while self._broken == broken:
             time.sleep(_POLL_S)
 

@@ -7,18 +7,21 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from vipa_lab.errors import LabError
-from vipa_lab.kube.kubectl import Kubectl
+from vipa_lab.kube.objects import Objects
+from vipa_lab.kube.started import Started
 
 _START_S: Final = 60.0
 _POLL_S: Final = 0.05
+# It promises 5 s; a busy machine may take its time.
+_END_S: Final = 60.0
+_ANSWER_S: Final = 30.0
 
 
-class OperatorProcess:
-    """Runs from ``start`` to ``close``. ``log`` is its output."""
+class OperatorProcess(Started):
+    """``log`` is its output. By its name it takes the lease that it left behind when it was killed."""
 
     def __init__(self, kubeconfig: Path, folder: Path, name: str = "operator") -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -30,15 +33,6 @@ class OperatorProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     def start(self) -> None:
         """Returns when it answers on its port. LabError with its last words when it does not."""
         program = str(Path(sys.executable).parent / "vipa-operator")
@@ -48,12 +42,12 @@ class OperatorProcess:
             self._process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT)
         until = time.monotonic() + _START_S
         while time.monotonic() < until and self._process.poll() is None:
-            found = re.search(rb'"port": (\d+)', self.log.read_bytes()[begun:])
+            found = re.search(rb'"port": (\d+)\D', self.log.read_bytes()[begun:])
             if found:
                 self.port = int(found[1])
                 return
             time.sleep(_POLL_S)
-        self.close()
+        self.stop()
         raise LabError(f"vipa-operator did not start: {self.log.read_text()[-2000:]}")
 
     def kill(self) -> None:
@@ -62,13 +56,13 @@ class OperatorProcess:
             self._process.kill()
             self._process.wait()
 
-    def terminate(self, timeout_s: float = 30.0) -> int:
+    def terminate(self, timeout_s: float = _END_S) -> int:
         """SIGTERM; its exit code."""
         assert self._process is not None
         self._process.terminate()
         return self._process.wait(timeout_s)
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """End it, whatever it does."""
         self.kill()
 
@@ -85,7 +79,7 @@ class OperatorProcess:
 
     def metric(self, name: str) -> float:
         """The value of a metric, 0 where it has none."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=_ANSWER_S) as answer:
             found = re.search(rf"^{re.escape(name)} (\S+)$", answer.read().decode(), re.MULTILINE)
         return float(found[1]) if found else 0.0
 
@@ -94,14 +88,14 @@ class OperatorProcess:
         return self.metric("vipa_leader") == 1.0
 
 
-def report(kubectl: Kubectl, node: str, address: str, vips: Mapping[str, tuple[str, int]] | None = None) -> None:
+def report(objects: Objects, node: str, address: str, vips: Mapping[str, tuple[str, int]] | None = None) -> None:
     """What the agent on ``node`` reports: eth1 with this address is healthy, and of each VIP (role, term), with the
     addresses that its VirtualIP has."""
     interface = {"name": "eth1", "addresses": [f"{address}/24"], "mac": "52:54:00:00:00:01", "healthy": True}
     reports: list[dict[str, Any]] = [
         {
             "name": name,
-            "addresses": kubectl.get("virtualips", name)["spec"]["addresses"],
+            "addresses": objects.get("virtualips", name)["spec"]["addresses"],
             "role": role,
             "interface": "eth1",
             "reason": "TopOfList",
@@ -110,4 +104,4 @@ def report(kubectl: Kubectl, node: str, address: str, vips: Mapping[str, tuple[s
         for name, (role, term) in (vips or {}).items()
     ]
     status = {"node": node, "interfaces": [{**interface, "reason": "Healthy"}], "vips": reports}
-    kubectl.patch("virtualipnodes", node, {"status": status}, "--subresource=status")
+    objects.patch("virtualipnodes", node, {"status": status}, "status")

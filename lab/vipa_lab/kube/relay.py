@@ -22,23 +22,25 @@ import threading
 from asyncio import StreamReader, StreamWriter
 from collections.abc import Coroutine
 from contextlib import suppress
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 from vipa_lab.errors import LabError
 from vipa_lab.host import Host
 from vipa_lab.kube.apiserver import ApiServer
+from vipa_lab.kube.started import Started
 
 _T = TypeVar("_T")
 
 _READ_BYTES: Final = 65536
 _BACKLOG: Final = 100
 _TIMEOUT_S: Final = 30.0
+# Of the event loop: from accept() to the task that carries the connection it takes three, from close() to the end one.
+_TURNS: Final = 8
 # socket(7), SO_LINGER on and 0 s: close() sends a reset.
 _RESET: Final = struct.pack("ii", 1, 0)
 
 
-class Relay:
+class Relay(Started):
     """From ``address``:``port`` on ``host`` to ``api``. Start it again after the host has booted."""
 
     def __init__(self, host: Host, api: ApiServer, address: str = "127.0.0.1", port: int = 6443) -> None:
@@ -46,15 +48,6 @@ class Relay:
         self._api = api
         self._address = (address, port)
         self._carrier: _Carrier | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def url(self) -> str:
@@ -69,7 +62,7 @@ class Relay:
 
     def start(self) -> None:
         """Listen, without faults. On a running relay: a fresh start, with all connections reset."""
-        self.close()
+        self.stop()
         self._carrier = _Carrier(self._api.port)
         self.resume()
 
@@ -90,7 +83,7 @@ class Relay:
         listener = None if carrier.listens else self._host.namespace.call(self._listen)
         carrier.call(carrier.resume(listener))
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """Reset all connections and end. Safe to repeat."""
         carrier, self._carrier = self._carrier, None
         if carrier is not None:
@@ -130,6 +123,7 @@ class _Carrier:
     def close(self) -> None:
         """Reset everything and end the thread."""
         self.call(self.cut())
+        self.call(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -145,6 +139,15 @@ class _Carrier:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
+    async def _end(self) -> None:
+        """Connections that were accepted just before the cut, and have no task of ours yet, end too."""
+        for _ in range(_TURNS):
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0)
+
     async def resume(self, listener: socket.socket | None) -> None:
         if listener is not None:
             self._server = await asyncio.start_server(self._carry, sock=listener)
@@ -153,6 +156,9 @@ class _Carrier:
     async def _carry(self, reader: StreamReader, writer: StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        if not self.listens:  # accepted just before a cut
+            await _close(writer, reset=True)
+            return
         self.tasks.add(task)
         ends = [writer]
         ended = False

@@ -9,7 +9,7 @@ from vipa_lab.cluster import WAIT_S
 from vipa_lab.kube.accounts import add_node
 from vipa_lab.kube.apicluster import ApiCluster
 from vipa_lab.kube.apiserver import ApiServer
-from vipa_lab.kube.kubectl import Object
+from vipa_lab.kube.objects import Object
 from vipa_lab.kube.operatorprocess import OperatorProcess
 from vipa_lab.lab import Lab
 
@@ -33,25 +33,28 @@ class WholeCluster(ApiCluster):
                 error.add_note(self.operator.log.read_text()[-4000:])
             super().__exit__(kind, error, trace)
         finally:
-            self.operator.close()
-            self.close()
+            self.operator.stop()
 
     def create(self, name: str) -> None:
         """A Kubernetes node; the operator makes what belongs to vipa."""
-        add_node(self.api.kubectl, name, address=self.node(name).nics["eth1"].address)
+        add_node(self.api, name, address=self.node(name).nics["eth1"].address)
 
     def start_whole(self) -> float:
         """Agents, then ``kubectl apply`` of the manifests; gives the seconds from there until Ready."""
         self.start("w1", "w2")
         names = sorted(self.relays)
         self.wait(lambda: all(self.reports(name) for name in names), "interfaces reported", CONVERGE_S)
-        self.apply()
-        applied_s = time.monotonic()
-        self.wait(lambda: self.condition("Ready")["status"] == "True", "erp is Ready", CONVERGE_S, 0.05)
-        ready_s = time.monotonic() - applied_s
+        ready_s = self.apply_until_ready()
         self.wait_peers()
         self._settled_s = self.wait_serves("w1/eth1")
         return ready_s
+
+    def apply_until_ready(self) -> float:
+        """The manifests, until erp is Ready; gives the seconds that took after kubectl was through."""
+        self.apply()
+        applied_s = time.monotonic()
+        self.wait(lambda: self.condition("Ready")["status"] == "True", "erp is Ready", CONVERGE_S, 0.05)
+        return time.monotonic() - applied_s
 
     def apply(self) -> None:
         """The manifests as they are now."""
@@ -60,12 +63,12 @@ class WholeCluster(ApiCluster):
 
     def reports(self, name: str) -> list[Any]:
         """Interfaces that a node's agent has reported; none before the operator made its object."""
-        found = self.api.kubectl.find("virtualipnodes", name)
+        found = self.api.objects.find("virtualipnodes", name)
         return list((found or {}).get("status", {}).get("interfaces", []))
 
     def vip_object(self) -> Object:
         """The VirtualIP as the API has it."""
-        return self.api.kubectl.get("virtualip", "erp")
+        return self.api.objects.get("virtualips", "erp")
 
     def condition(self, kind: str) -> dict[str, Any]:
         """A condition of it; status "" before it is set."""
