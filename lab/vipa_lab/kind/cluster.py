@@ -4,6 +4,7 @@ import ipaddress
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ from vipa_lab.kube.helm import Helm
 from vipa_lab.kube.kubectl import Kubectl
 from vipa_lab.namespace import Namespace
 
+# 5 s after a start on an idle machine.
+_KUBELET_S: Final = 90.0
+_POLL_S: Final = 0.5
 _LAN: Final = ipaddress.IPv4Network(LAN_SUBNET)
 
 
@@ -105,9 +109,14 @@ class KindCluster:
         self.docker("kill", node)
 
     def power_on(self, node: str) -> None:
-        """``docker start`` after :meth:`power_off`, and the cable that docker does not know."""
+        """``docker start`` after :meth:`power_off`, and the cable that docker does not know. Its kubelet runs then."""
         self.docker("start", node)
         plug_second_nic(node, self.pid(node))
+        deadline_s = time.monotonic() + _KUBELET_S
+        while self.docker("exec", node, "sh", "-c", "systemctl is-active kubelet || true") != "active":
+            if time.monotonic() > deadline_s:
+                raise LabError(f"the kubelet of {node} does not start: docker exec {node} journalctl -u kubelet")
+            time.sleep(_POLL_S)
 
 
 def _host_link(index: int) -> str:

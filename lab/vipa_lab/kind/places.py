@@ -33,7 +33,7 @@ LAN_GATEWAY: Final = "10.1.1.254"
 SERVICE_ADDRESSES: Final[dict[str, tuple[str, str]]] = {
     CONTROL_PLANE: ("10.1.1.2", "10.1.1.3"),
     "vipa-worker": ("10.1.1.4", "10.1.1.5"),
-    "vipa-worker2": ("10.1.1.6", "10.1.1.8"),
+    "vipa-worker2": ("10.1.1.6", "10.1.1.9"),
 }
 """Of each node's two service NICs. The first is docker's, the second a cable of ours to the same bridge."""
 

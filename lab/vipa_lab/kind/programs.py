@@ -48,6 +48,11 @@ def kubernetes() -> Path:
     return folder
 
 
+def tools() -> None:
+    """kubectl and helm."""
+    build(list(STEPS["tools"]))
+
+
 def kind(*, pinned: bool) -> Path:
     """kind's program: the one in PATH, unless the version must be the one that our node image is made for."""
     found = shutil.which("kind")

@@ -85,6 +85,7 @@ def _make(state: Path) -> None:
     own = not Engine().answers()
     programs.install_debian(own_dockerd=own, from_packages=chosen == "packages")
     kubernetes = programs.kubernetes() if chosen == "packages" else None
+    programs.tools()
     kind = programs.kind(pinned=chosen == "packages")
     _require_space(chosen)
     state.mkdir(parents=True, exist_ok=True)
