@@ -98,18 +98,23 @@ def test_the_node_is_cut_off_silently(cluster: KindCluster, scene: Scene, inject
 def test_the_adapter_comes_back_under_another_name(
     cluster: KindCluster, scene: Scene, inject: Inject, measure: Measure
 ) -> None:
-    name = faults.adapter_of(cluster, W1, FIRST).name
+    """On the other worker, whose one adapter of the list it is."""
+    inject(faults.second_adapter_removed(cluster, W2))
+    scene.apply(addresses=(THIRD, FIRST, SECOND))
+    scene.wait_serves(THIRD)
+    name = faults.adapter_of(cluster, W2, THIRD).name
+
     told = scene.moves_told()
     with measure("elected adapter disappears (docker network disconnect)") as seen:
-        heal = inject(faults.disconnected(cluster, W1, FIRST))
-        second = scene.wait_serves(SECOND)
-    assert seen.nodes() == [W1]
-    scene.wait_told(told, second)
+        heal = inject(faults.disconnected(cluster, W2, THIRD))
+        first = scene.wait_serves(FIRST)
+    assert seen.nodes() == [W2, W1]
+    scene.wait_told(told, first)
 
     told = scene.moves_told()
     with measure("it comes back under another name (docker network connect)") as back:
         heal()
-        first = scene.wait_serves(FIRST)
+        third = scene.wait_serves(THIRD)
     back.check_lossless()
-    assert faults.adapter_of(cluster, W1, FIRST).name != name, "what this test is about"
-    scene.wait_told(told, first)
+    assert faults.adapter_of(cluster, W2, THIRD).name != name, "what this test is about"
+    scene.wait_told(told, third)

@@ -13,7 +13,8 @@ from typing import Final
 from vipa_lab.errors import LabError
 from vipa_lab.kind.cluster import KindCluster
 from vipa_lab.kind.netns import Adapter, adapters, inside, run
-from vipa_lab.kind.places import LAN
+from vipa_lab.kind.network import plug_second_nic
+from vipa_lab.kind.places import LAN, cable
 from vipa_lab.kube.kubectl import KubectlError
 
 # A static pod's container is gone or back after one look of the kubelet at its folder (20 s), image and start.
@@ -70,8 +71,19 @@ def port_out(cluster: KindCluster, node: str, address: str) -> Iterator[None]:
 
 
 @contextmanager
+def second_adapter_removed(cluster: KindCluster, node: str) -> Iterator[None]:
+    """The cable that docker does not know is pulled out with its adapter, for good as far as the node can tell."""
+    run("ip", "link", "del", cable(node))
+    try:
+        yield
+    finally:
+        plug_second_nic(node, cluster.pid(node))
+
+
+@contextmanager
 def disconnected(cluster: KindCluster, node: str, address: str) -> Iterator[None]:
-    """The adapter disappears from the node; it comes back with its address under another name."""
+    """The adapter disappears from the node; it comes back with its address under another name. Docker connects no
+    adapter beside one that has the same subnet: remove the second one before."""
     cluster.docker("network", "disconnect", LAN, node)
     try:
         yield
