@@ -2,7 +2,6 @@
 
 import ipaddress
 import json
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.kind.engine import Engine
+from vipa_lab.kind.machine import links
 from vipa_lab.kind.network import ip, plug_second_nic
 from vipa_lab.kind.places import CLIENT, LAN_BRIDGE, LAN_SUBNET, NODES, state_folder
 from vipa_lab.kube.helm import Helm
@@ -120,7 +120,7 @@ class KindCluster:
 
 
 def _host_link(index: int) -> str:
-    for name in os.listdir("/sys/class/net"):
-        if int(Path(f"/sys/class/net/{name}/ifindex").read_text()) == index:
+    for name, number in links().items():
+        if number == index:
             return name
     raise LabError(f"link {index} is not in this machine's own network namespace: run where 'make kind-up' ran")

@@ -6,8 +6,10 @@ finish after a Ctrl-C, a kill -9 or a dockerd that died.
 """
 
 import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -21,6 +23,8 @@ from vipa_lab.kind.places import LINKS
 
 _PROC_SYS: Final = Path("/proc/sys")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+# containerd's shims have their sockets here, whatever its configuration.
+_SOCKETS: Final = Path("/run/containerd/s")
 # systemd in the nodes raises fs.*, kubelet sets kernel.* and vm.* (its protectKernelDefaults list); a dockerd that is
 # not ours forwards. None of them belongs to a namespace, except the last two, which are this machine's own.
 SYSCTLS: Final = (
@@ -45,19 +49,19 @@ _END_S: Final = 10.0
 class Before(msgspec.Struct, frozen=True):
     """``docker_host`` is "" for the machine's own dockerd. ``boot``: after another boot nothing is to be put back.
 
-    ``tables``: names of nftables' tables; ``cgroups``: those that dockerd would make."""
+    ``tables``: names of nftables' tables; ``folders``: cgroups and folders in /run that dockerd would make."""
 
     boot: str
     docker_host: str
     sysctls: dict[str, str]
     tables: list[str]
-    cgroups: list[str]
+    folders: list[str]
 
 
 def look(docker_host: str) -> Before:
     """The machine as it is now."""
     sysctls = {key: value for key in SYSCTLS if (value := _read(key)) is not None}
-    return Before(_boot(), docker_host, sysctls, tables(), [str(path) for path in _docker_cgroups()])
+    return Before(_boot(), docker_host, sysctls, tables(), [str(path) for path in _dockers_folders()])
 
 
 def write(before: Before, file: Path) -> None:
@@ -86,14 +90,18 @@ def restore(before: Before) -> None:
         for table in tables():
             if table not in before.tables and _is_dockers(table):
                 _run("nft", "delete", "table", *table.split())
-        _remove_cgroups(before)
+        _remove_folders(before)
 
 
 def sweep_links() -> None:
     """Bridges and cables of the cluster that are still there."""
-    for name in os.listdir("/sys/class/net"):
+    for name in links():
         if name in LINKS:
-            _run("ip", "link", "delete", name)
+            try:
+                _run("ip", "link", "delete", name)
+            except LabError:
+                if name in links():  # one end of a cable takes the other with it
+                    raise
 
 
 def sweep_mounts(folder: Path) -> None:
@@ -114,6 +122,12 @@ def sweep_processes(data: Path, execution: Path) -> None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.1)
+
+
+def links() -> dict[str, int]:
+    """Names and numbers of this machine's links."""
+    done = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True)
+    return {link["ifname"]: link["ifindex"] for link in json.loads(done.stdout) if link}
 
 
 def tables() -> list[str]:
@@ -150,18 +164,34 @@ def _is_dockers(table: str) -> bool:
     return not any(rule for rule in rules if rule and not rule.startswith(("table", "chain", "type", "}", "#")))
 
 
-def _docker_cgroups() -> list[Path]:
-    """A cgroup "docker" for each controller of version 1, or the one of version 2."""
-    return [path for path in (_CGROUPS / "docker", *sorted(_CGROUPS.glob("*/docker"))) if path.is_dir()]
+def _dockers_folders() -> list[Path]:
+    """What dockerd makes outside its own folders, and leaves: a cgroup for each controller of version 1, or the one of
+    version 2, and folders in /run."""
+    found = [_CGROUPS / "docker", *sorted(_CGROUPS.glob("*/docker")), Path("/run/docker"), _SOCKETS.parent]
+    return [path for path in found if path.is_dir()]
 
 
-def _remove_cgroups(before: Before) -> None:
-    for top in _docker_cgroups():
-        if str(top) not in before.cgroups:
-            # rmdir takes empty ones only, the deepest first; one that is used stays.
-            for folder, _, _ in os.walk(top, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(folder)
+def _remove_folders(before: Before) -> None:
+    made = [top for top in _dockers_folders() if str(top) not in before.folders]
+    if _SOCKETS.parent in made and _SOCKETS.is_dir():
+        for path in _SOCKETS.iterdir():
+            if not _answers(path):
+                path.unlink()
+    for top in made:
+        # rmdir takes empty ones only, the deepest first; one that is used stays.
+        for folder, _, _ in os.walk(top, topdown=False):
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
+def _answers(path: Path) -> bool:
+    """Whether a program listens; the shim of a container that was killed does not."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        try:
+            sock.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _read(key: str) -> str | None:
