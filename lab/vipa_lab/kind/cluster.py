@@ -105,7 +105,11 @@ class KindCluster:
         ip("link", "set", port, "master", self.bridge)
 
     def power_off(self, node: str) -> None:
-        """``docker kill``: the machine is gone at once, and so are its NICs."""
+        """The machine is gone at once: cables out, then ``docker kill``, which leaves a kernel that answers for a while."""
+        ports = {number: name for name, number in links().items()}
+        for link in self.links(node):
+            if port := ports.get(link.get("link_index", 0)):
+                self.cut(port)
         self.docker("kill", node)
 
     def power_on(self, node: str) -> None:

@@ -38,7 +38,7 @@ def down() -> bool:
     with step("taking the cluster down"):
         engine = Engine(before.docker_host)
         if engine.answers():
-            _remove(engine)
+            remove(engine)
         if before.docker_host:
             dockerd.stop(state)
         else:
@@ -48,7 +48,7 @@ def down() -> bool:
     return True
 
 
-def _remove(engine: Engine) -> None:
+def remove(engine: Engine) -> None:
     """The cluster's containers and networks; images stay for the next time."""
     found = []
     for each in (f"label=io.x-k8s.kind.cluster={CLUSTER}", f"name=^{CLIENT}$"):

@@ -105,11 +105,12 @@ def sweep_links() -> None:
 
 
 def sweep_mounts(folder: Path) -> None:
-    """Everything mounted below ``folder``, the last one first."""
-    below = f"{folder}/"
+    """Everything mounted on ``folder`` (dockerd mounts it on itself) and below, the last one first."""
+    # proc_pid_mountinfo(5): the fifth field, in which a space is \040.
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
-    for mount in reversed([each for each in mounts if each.startswith(below)]):
-        _run("umount", "--lazy", mount)
+    for mount in reversed([each.replace("\\040", " ") for each in mounts]):
+        if Path(mount).is_relative_to(folder):
+            _run("umount", "--lazy", mount)
 
 
 def sweep_processes(data: Path, execution: Path) -> None:

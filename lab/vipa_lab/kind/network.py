@@ -11,6 +11,7 @@ from typing import Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.kind.engine import Engine
+from vipa_lab.kind.machine import links
 from vipa_lab.kind.places import (
     LAN,
     LAN_BRIDGE,
@@ -51,8 +52,11 @@ def connect_nodes(engine: Engine) -> None:
 
 
 def plug_second_nic(node: str, pid: int) -> None:
-    """The cable from ``node``, whose network process ``pid`` holds, to the service LAN. LabError when it is there."""
+    """The cable from ``node``, whose network process ``pid`` holds, to the service LAN; a cable that is there is taken away."""
     port = cable(node)
+    if port in links():
+        # Docker keeps the network of a container that was killed for up to a minute.
+        ip("link", "delete", port)
     # 02: locally administered (IEEE 802); the rest says in a capture where a frame came from.
     mac = f"02:76:69:70:{NODES.index(node):02x}:02"
     ip("link", "add", port, "type", "veth", "peer", "name", SECOND_NIC, "address", mac, "netns", str(pid))

@@ -11,7 +11,7 @@ from typing import Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.kind import dockerd, images, machine, programs
-from vipa_lab.kind.down import down, held
+from vipa_lab.kind.down import down, held, remove
 from vipa_lab.kind.engine import Engine
 from vipa_lab.kind.install import image, install
 from vipa_lab.kind.network import connect_nodes, connect_pods, make_networks
@@ -93,6 +93,7 @@ def _make(state: Path) -> None:
     if own:
         with step("dockerd, as none answers"):
             engine = dockerd.start(state)
+            remove(engine)  # what a dockerd that was killed could not forget
     else:
         engine = Engine()
     arguments = ["--image", images.node(engine, kubernetes)] if kubernetes else []
