@@ -28,7 +28,6 @@ from vipa_lab.syscalls import (
     MS_BIND,
     MS_PRIVATE,
     MS_REC,
-    enter_network,
     mount,
     unshare,
 )
@@ -40,16 +39,11 @@ _CLOSE_TIMEOUT_S: Final = 10.0
 
 
 class Namespace:
-    """A live namespace. ``run_dir`` becomes its ``/run``. Close it, or let the process end.
+    """A live namespace. ``run_dir`` becomes its ``/run``. Close it, or let the process end."""
 
-    ``join`` is a process whose network it shares instead of having its own: a container's. That network lasts as long
-    as the container or this namespace does; all else is as ever.
-    """
-
-    def __init__(self, name: str, run_dir: Path, *, join: int | None = None) -> None:
+    def __init__(self, name: str, run_dir: Path) -> None:
         self.name = name
         self._run_dir = run_dir
-        self._join = join
         self._children: list[subprocess.Popen[bytes]] = []
         self._open = True
         self._pool = ThreadPoolExecutor(1, thread_name_prefix=f"lab-{name}")
@@ -118,11 +112,7 @@ class Namespace:
         self._pool.shutdown()
 
     def _enter(self) -> tuple[int, Any, subprocess.Popen[bytes]]:
-        if self._join is None:
-            unshare(CLONE_NEWNET)
-        else:
-            enter_network(self._join)
-        unshare(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS)
+        unshare(CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS)
         mount("none", "/", MS_REC | MS_PRIVATE)  # our mounts must not spread to the host's mount namespace
         mount(str(self._run_dir), "/run", MS_BIND)
         socket.sethostname(self.name)

@@ -1,6 +1,6 @@
-"""The few system calls Python 3.11 does not offer, by ctypes: unshare(2), setns(2) and mount(2).
+"""The few system calls Python 3.11 does not offer, by ctypes: unshare(2) and mount(2).
 
-All act on the calling *thread* for network, mount, UTS and PID namespaces, which is what
+Both act on the calling *thread* for network, mount, UTS and PID namespaces, which is what
 :mod:`vipa_lab.namespace` builds on.
 """
 
@@ -28,18 +28,6 @@ def unshare(flags: int) -> None:
     if _libc.unshare(ctypes.c_int(flags)) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"unshare({flags:#x}): {os.strerror(error)}")
-
-
-def enter_network(pid: int) -> None:
-    """Move the calling thread into the network namespace of process ``pid``; OSError when refused."""
-    descriptor = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        result = _libc.setns(ctypes.c_int(descriptor), ctypes.c_int(CLONE_NEWNET))
-        error = ctypes.get_errno()
-    finally:
-        os.close(descriptor)
-    if result != 0:
-        raise OSError(error, f"setns to the network of process {pid}: {os.strerror(error)}")
 
 
 def mount(source: str, target: str, flags: int) -> None:

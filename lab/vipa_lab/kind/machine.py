@@ -125,10 +125,10 @@ def sweep_processes(data: Path, execution: Path) -> None:
         time.sleep(0.1)
 
 
-def links() -> dict[str, int]:
-    """Names and numbers of this machine's links."""
+def links() -> list[str]:
+    """Names of this machine's links."""
     done = subprocess.run(["ip", "-json", "link"], capture_output=True, text=True, check=True)
-    return {link["ifname"]: link["ifindex"] for link in json.loads(done.stdout) if link}
+    return [link["ifname"] for link in json.loads(done.stdout) if link]
 
 
 def tables() -> list[str]:

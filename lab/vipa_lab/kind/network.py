@@ -52,7 +52,7 @@ def connect_nodes(engine: Engine) -> None:
 
 
 def plug_second_nic(node: str, pid: int) -> None:
-    """The cable from ``node``, whose network process ``pid`` holds, to the service LAN; a cable that is there is taken away."""
+    """The cable from ``node``, whose network process ``pid`` holds, to the service LAN, instead of one there is."""
     port = cable(node)
     if port in links():
         # Docker keeps the network of a container that was killed for up to a minute.
