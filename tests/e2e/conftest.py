@@ -45,7 +45,7 @@ def cluster() -> KindCluster:
 
 @pytest.fixture(scope="session")
 def install(cluster: KindCluster) -> Install:
-    """Installs or upgrades vipa with more ``--set`` values, and waits until it has rolled out."""
+    """Installs or upgrades vipa, with the values it has and more for ``--set``, and waits until it has rolled out."""
 
     def roll_out(*values: str) -> None:
         kubectl = cluster.kubectl
@@ -55,6 +55,7 @@ def install(cluster: KindCluster) -> Install:
         kubectl.run("label", "namespace", NAMESPACE, label, "--overwrite")
         repository, _, tag = cluster.image.rpartition(":")
         words = ["upgrade", "--install", "vipa", str(CHART), "--namespace", NAMESPACE]
+        words += ["--reset-then-reuse-values"]
         for value in (f"image.repository={repository}", f"image.tag={tag}", *values):
             words += ["--set", value]
         cluster.helm.run(*words, timeout_s=INSTALL_S)

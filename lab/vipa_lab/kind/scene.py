@@ -37,6 +37,9 @@ _SILENT_MS: Final = 500.0
 # The verdict takes A, B, A within its window for two answerers, so no test may make the holder go and return in less.
 _DWELL_S: Final = 2.5 * DEFAULT_WINDOW_MS / 1000
 
+Told = dict[str, tuple[str, int]]
+"""By an Event's name: what it says, and how often that was so."""
+
 
 class Scene:
     """An observer and a cold client from its creation on; ``probes`` are the client container's. A context manager;
@@ -99,11 +102,12 @@ class Scene:
         """Status of a condition of it; "" before it is set."""
         return next((c["status"] for c in self.status().get("conditions", []) if c["type"] == kind), "")
 
-    def moves_told(self) -> dict[str, int]:
-        """What Events about the virtual IP say of moves, and how often."""
+    def moves_told(self) -> Told:
+        """What Events about the virtual IP say of moves."""
         events: list[Object] = self.kubectl.list("events", "default")
         ours = [event for event in events if event["involvedObject"]["name"] == NAME]
-        return {e["message"]: e["count"] for e in ours if e["message"].startswith(("moved from", "served by"))}
+        moves = [event for event in ours if event["message"].startswith(("moved from", "served by"))]
+        return {event["metadata"]["name"]: (event["message"], event["count"]) for event in moves}
 
     def bound_on(self) -> list[str]:
         """Nodes whose kernel has the virtual IP bound; paused ones too."""
@@ -146,12 +150,12 @@ class Scene:
         self.wait(agrees, f"the status says {true}", timeout_s)
         return f"{node}/{adapter.name}"
 
-    def wait_told(self, before: dict[str, int], endpoint: str) -> None:
+    def wait_told(self, before: Told, endpoint: str) -> None:
         """Until an Event that was not there ``before`` says that ``endpoint`` serves."""
 
         def told() -> bool:
-            said = self.moves_told()
-            return any(count > before.get(text, 0) for text, count in said.items() if f"{endpoint}" in text)
+            new = self.moves_told().items() - before.items()
+            return any(f"to {endpoint}" in message or f"by {endpoint}" in message for _, (message, _) in new)
 
         self.wait(told, f"an Event says {endpoint}")
 
