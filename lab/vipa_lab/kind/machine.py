@@ -53,9 +53,10 @@ class Before(msgspec.Struct, frozen=True):
 
     boot: str
     docker_host: str
-    sysctls: dict[str, str]
-    tables: list[str]
-    folders: list[str]
+    # Defaults, so that a file that another version of this program wrote can be read.
+    sysctls: dict[str, str] = {}
+    tables: list[str] = []
+    folders: list[str] = []
 
 
 def look(docker_host: str) -> Before:
