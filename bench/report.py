@@ -13,6 +13,8 @@ from measure import ASK_MS, PROBE_MS
 from records import QUICK_RUNS, ROOT, RUNS, Run, read
 
 REPORT: Final = ROOT / "docs/benchmarks.md"
+CLUSTER: Final = "## In a real cluster\n"
+"""The last section, which bench/kind_report.py writes."""
 
 INTRODUCTION: Final = """# Benchmarks
 
@@ -65,8 +67,14 @@ def main() -> int:
     if options.quick:
         print(text)
     else:
-        write(REPORT, text)
+        write(REPORT, text + kept(REPORT))
     return 0
+
+
+def kept(path: Path) -> str:
+    """What of the page is not made of these runs: the section of the end-to-end tests, if it is there."""
+    _, heading, section = (path.read_text() if path.exists() else "").partition(CLUSTER)
+    return f"\n{heading}{section}" if heading else ""
 
 
 def write(path: Path, text: str) -> None:
