@@ -14,8 +14,8 @@ INTRODUCTION: Final = """
 The end-to-end tests' cluster: three Kubernetes nodes, made by kind as containers on one machine, which also runs their
 API server, client and probes. vipa is installed by its chart. `vipa-worker` has 10.1.1.4 and 10.1.1.5 on one LAN with
 `vipa-worker2`, 10.1.1.6; a client container sends a datagram every {period:g} ms and keeps a TCP connection. Each round
-of the tests has each fault once. Resolution is {resolution:g} ms; *late* are runs in which the probe itself was late by more
-than {late:g} ms, beside the outage or, without one, ever.
+of the tests has each fault once. Resolution is {resolution:g} ms; *late* are runs in which the probe itself was late by
+more than {late:g} ms, beside the outage or, without one, ever.
 
 """
 

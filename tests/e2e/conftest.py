@@ -14,7 +14,7 @@ import pytest
 from machine import commit, describe
 from vipa_lab.errors import LabError
 from vipa_lab.kind.cluster import KindCluster
-from vipa_lab.kind.echo import deploy_echo
+from vipa_lab.kind.echo import deploy_echo, remove_echo
 from vipa_lab.kind.faults import Inject
 from vipa_lab.kind.install import wait_ready
 from vipa_lab.kind.measured import Measure, Measured, measured, outage_of
@@ -65,10 +65,14 @@ def install(cluster: KindCluster) -> Install:
 
 
 @pytest.fixture(scope="session")
-def prepared(cluster: KindCluster, install: Install) -> None:
-    """vipa as this checkout has it, and the echo server on every node."""
+def prepared(cluster: KindCluster, install: Install) -> Iterator[None]:
+    """vipa as this checkout's chart has it, and the echo server on every node."""
     install()
-    deploy_echo(cluster.kubectl, cluster.image)
+    try:
+        deploy_echo(cluster.kubectl, cluster.image)
+        yield
+    finally:
+        remove_echo(cluster.kubectl)
 
 
 @pytest.fixture

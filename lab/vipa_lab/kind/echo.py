@@ -11,8 +11,8 @@ from typing import Any, Final
 from vipa_lab.kube.kubectl import Kubectl
 from vipa_lab.pacing import ECHO_PORT
 
-NAMESPACE: Final = "vipa-e2e"
-NAME: Final = "echo"
+NAMESPACE: Final = "default"
+NAME: Final = "vipa-e2e-echo"
 
 # What vipa_lab.echo_server imports of the lab.
 _FILES: Final = ("__init__.py", "echo_server.py", "pacing.py", "results.py")
@@ -28,8 +28,8 @@ def deploy_echo(kubectl: Kubectl, image: str) -> None:
 
 
 def remove_echo(kubectl: Kubectl) -> None:
-    """Inverse of :func:`deploy_echo`."""
-    kubectl.run("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout_s=_ROLLOUT_S)
+    """Inverse of :func:`deploy_echo`; its pods end soon after."""
+    kubectl.run("delete", f"daemonset/{NAME}", f"configmap/{NAME}", "-n", NAMESPACE, "--ignore-not-found")
 
 
 def _manifests(image: str) -> list[dict[str, Any]]:
@@ -58,7 +58,6 @@ def _manifests(image: str) -> list[dict[str, Any]]:
     }
     template = {"metadata": {"labels": labels}, "spec": pod}
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",

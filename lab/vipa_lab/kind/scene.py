@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from vipa_lab.errors import LabError
+from vipa_lab.kind import echo
 from vipa_lab.kind.cluster import KindCluster
 from vipa_lab.kind.lan import ClientProbes, LanObserver, Station
 from vipa_lab.kind.netns import Adapter, adapters, bound, run
-from vipa_lab.kind.places import LAN_BRIDGE, SERVICE_ADDRESSES
+from vipa_lab.kind.places import LAN_BRIDGE, NAMESPACE, SERVICE_ADDRESSES
 from vipa_lab.kube.kubectl import KubectlError, Object
 from vipa_lab.manifests import preferred_list, virtual_ip
 from vipa_lab.probe import Probe
@@ -183,7 +184,7 @@ class Scene:
         """Until every node is Ready and runs its agent and the echo server."""
         wait = f"--timeout={WAIT_S:g}s"
         self.kubectl.run("wait", "--for=condition=Ready", "nodes", "--all", wait, timeout_s=WAIT_S + 10)
-        for namespace, name in (("vipa-system", "vipa-agent"), ("vipa-e2e", "echo")):
+        for namespace, name in ((NAMESPACE, "vipa-agent"), (echo.NAMESPACE, echo.NAME)):
             words = ("rollout", "status", f"daemonset/{name}", "-n", namespace, wait)
             self.kubectl.run(*words, timeout_s=WAIT_S + 10)
 
