@@ -275,7 +275,7 @@ class Agent:
 
     def _mend(self) -> None:
         if lacking := self.kernel.lacking():
-            log.warning("removed by someone: put back", what=lacking)
+            log.warning("not there any more, or not yet: put back", what=lacking)
             self.kernel.guard(self.elector.node.by_address, self._own)
         self._rebind()
 

@@ -137,6 +137,18 @@ def test_replies_leave_by_the_elected_interface(rig: Rig, dead: str, alive: str,
     assert rig.reaches(rig.client, own)
 
 
+def test_routes_that_an_interface_was_not_ready_for_are_asked_for_when_it_is(rig: Rig) -> None:
+    rig.node.nics["eth1"].set_admin(up=False)
+    rig.serve()
+    assert not rig.call(rig.kernel.lacking)
+    rig.node.nics["eth1"].set_admin(up=True)
+    eventually(lambda: rig.call(rig.kernel.lacking) == "a route of eth1")
+    rig.serve()
+    assert not rig.call(rig.kernel.lacking)
+    rig.claim("eth1")
+    assert rig.reaches(rig.client, VIP)
+
+
 def test_remote_clients_are_answered_by_the_gateway_of_the_elected_interface(rig: Rig) -> None:
     rig.serve()
     rig.claim("eth2")

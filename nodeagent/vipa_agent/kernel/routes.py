@@ -56,7 +56,7 @@ _TO_TABLE, _GOTO, _NOP = 1, 2, 3  # FR_ACT_*
 _FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK = 3, 4, 6, 10
 _FRA_SUPPRESS_PREFIXLEN, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 14, 15, 16, 21
 _LINK_NOT_READY: Final = (errno.ENETDOWN, errno.ENETUNREACH, errno.ENODEV, errno.EINVAL)
-"""The interface is down, gone, or has just lost the address the gateway hangs on: routes come with its next change."""
+"""The interface is down, gone, or has just lost the address the gateway hangs on: routes come when it is ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +89,12 @@ class Routes:
         self._mask = mask
         self._rules: frozenset[_Rule] = frozenset()
         self._filled: dict[str, frozenset[tuple[int, tuple[bytes, bytes, bytes]]]] = {}
-        """Interface → (table, identity) of its routes that were there after the last :meth:`apply`."""
+        """Interface → (table, identity) of its routes that were there after the last :meth:`apply`, and of those to its
+        LANs, which must be there once it is ready."""
 
     def apply(self, nics: Sequence[NicRoutes]) -> None:
-        """Make rules and tables exactly these. Routes of an interface that is not ready are left for its next change.
-        Raises NetlinkRefused."""
+        """Make rules and tables exactly these. Routes of an interface that is not ready are passed over, and told by
+        :meth:`lacking` when it is. Raises NetlinkRefused."""
         for nic in nics:
             self._fill_table(nic)
         wanted = [rule for nic in nics for rule in _rules(nic)]
@@ -112,11 +113,11 @@ class Routes:
                 if rule.table not in (0, RT_TABLE_MAIN, *used):
                     self._trim(rule.table, set())
         self._rules = frozenset(wanted)
-        self._filled = {nic.interface: frozenset(self._routes_of(nic.slot)) for nic in nics}
+        self._filled = {nic.interface: frozenset({*self._routes_of(nic.slot), *_to_lans(nic)}) for nic in nics}
 
     def lacking(self, ready: Container[str]) -> str:
-        """What of the last :meth:`apply` somebody has removed since, for people; "" for nothing. Of interfaces that are
-        not ``ready`` the kernel itself removes routes."""
+        """What of the last :meth:`apply` is not there, for people; "" for nothing. Somebody removed it, or the
+        interface was not ready for it then. Of interfaces that are not ``ready`` the kernel itself removes routes."""
         gone = sorted(rule.priority for rule in self._rules.difference(self._present()))
         if gone:
             return f"rule {gone[0]}"
@@ -200,6 +201,12 @@ def _rules(nic: NicRoutes) -> tuple[_Rule, ...]:
         _Rule(RULE_BASE + 2, _TO_TABLE, nic.mark, "", RT_TABLE_MAIN, suppress=True),
         _Rule(RULE_BASE + 3, _TO_TABLE, nic.mark, "", table),
     )
+
+
+def _to_lans(nic: NicRoutes) -> Iterator[tuple[int, tuple[bytes, bytes, bytes]]]:
+    """(table, identity) of the routes that any ready interface takes; one to a gateway may be refused for ever."""
+    table = TABLE_BASE + nic.slot
+    return ((table, _identity(_route_body(table, nic.ifindex, network, None))) for network in nic.networks)
 
 
 def _route_body(table: int, ifindex: int, destination: str, gateway: str | None) -> bytes:
