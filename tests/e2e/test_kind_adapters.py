@@ -7,6 +7,7 @@ from vipa_lab.kind import faults
 from vipa_lab.kind.cluster import KindCluster
 from vipa_lab.kind.faults import Inject
 from vipa_lab.kind.measured import Measure
+from vipa_lab.kind.netns import inside, run
 from vipa_lab.kind.places import WORKERS
 from vipa_lab.kind.scene import PREFERRED, Scene
 
@@ -14,6 +15,7 @@ W1, W2 = WORKERS
 FIRST, SECOND, THIRD = PREFERRED
 # A second for each cause of a false alarm: five renewals of a permit at Calm, twelve silences.
 QUIET_S: Final = 10.0
+NOBODYS: Final = "10.1.1.30"
 
 
 def test_nothing_is_lost_while_nothing_happens(scene: Scene, measure: Measure) -> None:
@@ -22,6 +24,20 @@ def test_nothing_is_lost_while_nothing_happens(scene: Scene, measure: Measure) -
         time.sleep(QUIET_S)
     seen.check_stayed(W1)
     assert scene.moves_told() == before
+
+
+def test_the_observer_sees_two_answerers(cluster: KindCluster, scene: Scene) -> None:
+    """Else no verdict here would be worth anything. The address is nobody's, and two nodes have it."""
+    asker = scene.station.ask(NOBODYS)
+    ports = {node: faults.adapter_of(cluster, node, address).name for node, address in ((W1, FIRST), (W2, THIRD))}
+    try:
+        for node, name in ports.items():
+            run(*inside(cluster.pid(node)), "ip", "address", "add", f"{NOBODYS}/32", "dev", name)
+        scene.wait(lambda: bool(scene.observer.two_answerers(NOBODYS)), "two answerers are seen")
+    finally:
+        for node, name in ports.items():
+            run(*inside(cluster.pid(node)), "ip", "address", "del", f"{NOBODYS}/32", "dev", name)
+        asker.process.kill()
 
 
 def test_the_seeds_scenario(cluster: KindCluster, scene: Scene, inject: Inject, measure: Measure) -> None:

@@ -56,9 +56,9 @@ class Scene:
             self.observer = LanObserver(LAN_BRIDGE, folder)
             stack.callback(self.observer.process.kill)
             (folder / "station").mkdir()
-            station = Station(LAN_BRIDGE, _STATION, folder / "station")
-            stack.callback(station.close)
-            self.asker: Probe[ProbeResult] = station.ask(VIP)
+            self.station = Station(LAN_BRIDGE, _STATION, folder / "station")
+            stack.callback(self.station.close)
+            self.asker: Probe[ProbeResult] = self.station.ask(VIP)
             self._closing = stack.pop_all()
 
     def __enter__(self) -> Self:
