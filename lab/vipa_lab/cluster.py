@@ -13,6 +13,7 @@ from vipa_agent.status import StatusError
 from vipa_lab.errors import LabError
 from vipa_lab.fleet import Fleet
 from vipa_lab.lab import Lab
+from vipa_lab.node import Node
 from vipa_lab.probe import Probe
 from vipa_lab.results import ProbeResult, TcpResult
 from vipa_lab.verdict import DEFAULT_WINDOW_MS
@@ -188,4 +189,11 @@ class Cluster(Fleet):
             holders = self.holders()
         except LabError as error:
             holders = [str(error)]
-        return f"the wire is answered by {self.answerer() or 'nobody'}, agents that hold: {holders or 'none'}"
+        said = f"the wire is answered by {self.answerer() or 'nobody'}, agents that hold: {holders or 'none'}"
+        return "\n".join((said, *(_kernel(self.node(name)) for name in self.agents)))
+
+
+def _kernel(node: Node) -> str:
+    """What decides which way a reply takes."""
+    looks = ("ip -4 rule", "ip -4 route show table all", "ip -4 neigh")
+    return "\n".join(f"--- {node.name}: {look}\n{node.run(look.split())}" for look in looks)
