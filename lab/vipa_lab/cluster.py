@@ -196,4 +196,7 @@ class Cluster(Fleet):
 def _kernel(node: Node) -> str:
     """What decides which way a reply takes."""
     looks = ("ip -4 rule", "ip -4 route show table all", "ip -4 neigh")
-    return "\n".join(f"--- {node.name}: {look}\n{node.run(look.split())}" for look in looks)
+    try:
+        return "\n".join(f"--- {node.name}: {look}\n{node.run(look.split())}" for look in looks)
+    except LabError as error:  # powered off
+        return str(error)
