@@ -1,9 +1,10 @@
 """Keeps the cluster up to date from objects in any order, twice, or late; knows what has changed since last asked."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from vipa_operator.reconcile.cluster import Cluster, Key, Kind, Seen
+from vipa_operator.reconcile.cluster import Cluster, Key, Kind, Meta, Seen, SeenAgent, SeenVip
 from vipa_operator.reconcile.reading import meta_of, read
 
 Table = dict[str, Any]
@@ -30,19 +31,17 @@ class Store:
         return frozenset(self._tables[kind])
 
     def put(self, kind: Kind, raw: Mapping[str, Any]) -> bool:
-        """Take an object as the API server sent it. Older news of the same object is dropped. True: something that
-        matters changed."""
+        """Take an object as the API server sent it. Older news of the same object is dropped, of one that was deleted
+        and made anew since too. True: something that matters changed, other than by a write of ours."""
         table, meta = self._tables[kind], meta_of(raw)
         before: Seen | None = table.get(meta.name)
-        if before is not None and before.meta.uid == meta.uid and _number(meta.version) < _number(before.meta.version):
+        if before is not None and _is_old(meta, before.meta):
             return False
-        if before is not None and before.meta.uid != meta.uid and _number(meta.version) < _number(before.meta.version):
-            return False  # of an object that was deleted and made anew since
         after = read(kind, raw, before)
         if after is None:
             return self.drop(kind, meta.name, meta.uid)
         table[meta.name] = after
-        if before is not None and _same(before, after):
+        if before is not None and (_same(before, after) or _same(self._written(before), after)):
             return False
         self.changed.add(Key(kind, meta.name))
         return True
@@ -69,6 +68,21 @@ class Store:
         changed, self.changed = self.changed, set()
         return changed
 
+    def _written(self, before: Seen) -> Seen:
+        """``before`` as it comes back when what is being written has been."""
+        match before:
+            case SeenVip():
+                return replace(before, status=self.cluster.statuses.get(before.meta.name, before.status))
+            case SeenAgent():
+                return replace(before, spec=self.cluster.specs.get(before.meta.name, before.spec))
+        return before
+
+
+def _is_old(meta: Meta, known: Meta) -> bool:
+    """Whether what came is older than what is known, or the same once more."""
+    came, have = _number(meta.version), _number(known.version)
+    return came < have or (came == have != UNVERSIONED and meta.uid == known.uid)
+
 
 def _number(version: str) -> int:
     # Comparable as numbers for every built-in type and CRD (Kubernetes KEP-5504).
@@ -76,10 +90,11 @@ def _number(version: str) -> int:
 
 
 def _same(before: Seen, after: Seen) -> bool:
-    """Whether nothing but the version differs."""
+    """Whether nothing but the version differs. The generation of a node's share says no more than the share itself."""
     fields = [f for f in type(after).__slots__ if f != "meta"]
     return (
         type(before) is type(after)
-        and (before.meta.uid, before.meta.generation) == (after.meta.uid, after.meta.generation)
+        and before.meta.uid == after.meta.uid
+        and (isinstance(after, SeenAgent) or before.meta.generation == after.meta.generation)
         and all(getattr(before, f) == getattr(after, f) for f in fields)
     )

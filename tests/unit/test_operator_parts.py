@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vipa.errors import ConfigError
+from vipa.resources.virtualip import VirtualIPStatus
 from vipa_operator.debounce import MOST_S, QUIET_S, Debounce
 from vipa_operator.eventing import name_of
 from vipa_operator.login import login
@@ -66,6 +67,18 @@ def test_the_store_takes_news_in_any_order() -> None:
     assert store.drop(Kind.VIP, "erp", "u2")
     assert store.take_changes() == {Key(Kind.VIP, "erp")}
     assert store.take_changes() == set()
+
+
+def test_what_comes_back_from_a_write_is_no_news_and_anything_beside_it_is() -> None:
+    store = Store()
+    store.put(Kind.VIP, raw(1))
+    written = VirtualIPStatus(addresses=("10.1.1.7",))
+    store.cluster.statuses["erp"] = written
+    assert not store.put(Kind.VIP, raw(2, status={"addresses": ["10.1.1.7"]}))
+    assert store.cluster.vips["erp"].status == written
+    store.cluster.statuses["erp"] = VirtualIPStatus(addresses=("10.1.1.8",))
+    assert store.put(Kind.VIP, raw(3, status={"addresses": ["10.1.1.9"]}))  # somebody else's
+    assert store.put(Kind.VIP, raw(4, generation=2, status={"addresses": ["10.1.1.8"]}))
 
 
 def test_a_spec_is_read_once_for_each_generation() -> None:
