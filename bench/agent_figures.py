@@ -82,5 +82,8 @@ class Memory:
 
 
 def _switches(task: Path) -> int:
-    text = (task / "status").read_text()
+    try:
+        text = (task / "status").read_text()
+    except FileNotFoundError:  # the thread of a scrape, over by now
+        return 0
     return sum(int(count) for count in re.findall(r"ctxt_switches:\t(\d+)", text))
