@@ -120,14 +120,14 @@ def test_our_dockerd_leaves_the_machine_alone(tmp_path: Path) -> None:
 def test_what_was_before_is_kept_whole(tmp_path: Path) -> None:
     file = tmp_path / "before.json"
     assert machine.read(file) is None
-    before = machine.Before("boot", "unix:///s", {"kernel.panic": "0"}, ["ip filter"], [])
+    before = machine.Before("boot", "unix:///s", own=True, sysctls={"kernel.panic": "0"}, tables=["ip filter"])
     machine.write(before, file)
     assert machine.read(file) == before
 
 
 def test_after_another_boot_nothing_is_put_back() -> None:
     # Would fail to write, were it tried: there is no such key.
-    machine.restore(machine.Before("another boot", "unix:///s", {"kernel.no_such_key": "0"}, [], []))
+    machine.restore(machine.Before("another boot", "unix:///s", own=True, sysctls={"kernel.no_such_key": "0"}))
 
 
 @pytest.mark.parametrize("way", ["stock", "packages"])

@@ -39,7 +39,10 @@ def down() -> bool:
         engine = Engine(before.docker_host)
         if engine.answers():
             remove(engine)
-        if before.docker_host:
+        elif not before.own:
+            where = f" at {before.docker_host}" if before.docker_host else ""
+            raise LabError(f"the docker{where} that runs the cluster does not answer: start it, then 'make kind-down'")
+        if before.own:
             dockerd.stop(state)
         else:
             machine.sweep_links()

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -79,6 +79,14 @@ def project(engine: Engine, image: str, base_image: str = "") -> None:
         # The machine's network: a dockerd of ours has none for containers.
         words: list[str | Path] = [program(), "build", "--network", "host", "-t", image, *arguments, CHECKOUT]
         logged("project-image", words, engine.environment)
+
+
+def forget_old(engine: Engine, keep: Sequence[str]) -> None:
+    """Node images other than those of ``keep``, and what builds of another day left without a name."""
+    for image in engine.run("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", f"{REPOSITORY}/node").split():
+        if image not in keep:
+            engine.run("image", "rm", image)
+    engine.run("image", "prune", "--force", "--filter", "until=24h", timeout_s=_BUILD_S)
 
 
 def _control_plane(engine: Engine, kubernetes: Path, version: str, tar: Path) -> None:

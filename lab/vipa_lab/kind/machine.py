@@ -47,22 +47,23 @@ _END_S: Final = 10.0
 
 
 class Before(msgspec.Struct, frozen=True):
-    """``docker_host`` is "" for the machine's own dockerd. ``boot``: after another boot nothing is to be put back.
+    """``docker_host`` as in DOCKER_HOST; ``own``: of a dockerd of ours. ``boot``: after another nothing is put back.
 
     ``tables``: names of nftables' tables; ``folders``: cgroups and folders in /run that dockerd would make."""
 
     boot: str
     docker_host: str
     # Defaults, so that a file that another version of this program wrote can be read.
+    own: bool = True
     sysctls: dict[str, str] = {}
     tables: list[str] = []
     folders: list[str] = []
 
 
-def look(docker_host: str) -> Before:
+def look(docker_host: str, *, own: bool) -> Before:
     """The machine as it is now."""
     sysctls = {key: value for key in SYSCTLS if (value := _read(key)) is not None}
-    return Before(_boot(), docker_host, sysctls, tables(), [str(path) for path in _dockers_folders()])
+    return Before(_boot(), docker_host, own, sysctls, tables(), [str(path) for path in _dockers_folders()])
 
 
 def write(before: Before, file: Path) -> None:
@@ -87,7 +88,7 @@ def restore(before: Before) -> None:
     for key, value in before.sysctls.items():
         if _read(key) != value:
             (_PROC_SYS / key.replace(".", "/")).write_text(value)
-    if before.docker_host:
+    if before.own:
         for table in tables():
             if table not in before.tables and _is_dockers(table):
                 _run("nft", "delete", "table", *table.split())

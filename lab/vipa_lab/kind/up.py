@@ -27,6 +27,7 @@ from vipa_lab.kind.places import (
     state_folder,
 )
 from vipa_lab.kind.steps import log_file, logged, say, step
+from vipa_lab.kube.binaries import find
 from vipa_lab.kube.helm import Helm
 from vipa_lab.kube.kubectl import Kubectl
 
@@ -58,7 +59,7 @@ def up() -> bool:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             if os.environ.get("VIPA_KIND_KEEP"):
-                say(f"kind: left as it is; DOCKER_HOST={dockerd.socket(state)}; 'make kind-down' ends it")
+                say(f"kind: left as it is, its state in {state}; 'make kind-down' ends it")
             else:
                 down()
             raise
@@ -89,15 +90,18 @@ def _make(state: Path) -> None:
     kind = programs.kind(pinned=chosen == "packages")
     _require_space(chosen)
     state.mkdir(parents=True, exist_ok=True)
-    machine.write(machine.look(dockerd.socket(state) if own else ""), state / "before.json")
+    host = dockerd.socket(state) if own else os.environ.get("DOCKER_HOST", "")
+    machine.write(machine.look(host, own=own), state / "before.json")
     if own:
         with step("dockerd, as none answers"):
             engine = dockerd.start(state)
             remove(engine)  # what a dockerd that was killed could not forget
     else:
-        engine = Engine()
+        engine = Engine(host)
     arguments = ["--image", images.node(engine, kubernetes)] if kubernetes else []
     images.project(engine, image(), images.base(engine) if kubernetes else "")
+    if own:
+        images.forget_old(engine, keep=arguments)
     _cluster(engine, kind, arguments, state, chosen)
     kubectl, helm = Kubectl(state / "kubeconfig"), Helm(state / "helm", state / "kubeconfig")
     with step("networks of nodes and pods"):
@@ -115,9 +119,12 @@ def _make(state: Path) -> None:
         install(kubectl, helm)
     known = {"way": chosen, "docker_host": engine.host, "image": image()}
     (state / "cluster.json").write_text(json.dumps(known))
-    say(f"kind: ready. export KUBECONFIG={state / 'kubeconfig'}")
+    say("kind: ready; for a look:")
+    say(f"export KUBECONFIG={state / 'kubeconfig'}")
     if engine.host:
-        say(f"kind:        export DOCKER_HOST={engine.host}")
+        say(f"export DOCKER_HOST={engine.host}")
+    if shutil.which("kubectl") is None:
+        say(f"export PATH=$PATH:{find('kubectl').parent}")
 
 
 def _cluster(engine: Engine, kind: Path, arguments: list[str], state: Path, chosen: str) -> None:
