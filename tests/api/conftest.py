@@ -1,20 +1,21 @@
 """Every test here talks to a real kube-apiserver. One serves the whole session; tests that stop it share
-another, ``frail_api``, and few have their own.
+another, ``frail_api``, and those that need one without vipa a third, ``bare_api``.
 
 There is no kube-controller-manager: nothing is collected by ownerReference, and only what a test makes is there.
 """
 
+import gc
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from vipa_lab.errors import LabError
-from vipa_lab.kube.accounts import SYSTEM
+from vipa_lab.kube.accounts import CLUSTER_WIDE, NAMESPACED, OURS, SYSTEM
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.binaries import find
 from vipa_lab.kube.kubectl import Kubectl
@@ -35,7 +36,16 @@ CLEANED: Final = (
 # A program that a test killed may have had a request under way.
 GONE_S: Final = 30.0
 
-OwnApi = Callable[..., ApiServer]
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """A watch that died, and with it kopf's loop, leaves tasks whose error nobody asked for, and now and then a
+    connection. Python tells that when it finds it: let it be here, where nothing of the test holds it any more (its log
+    does until now, with tracebacks), and not in the middle of whatever comes next (CPython 3.11 may crash in ast.parse
+    then, gh-106905)."""
+    if "test_operator_watch" in nodeid:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -69,20 +79,30 @@ def objects(api: ApiServer) -> Objects:
     return api.objects
 
 
+@pytest.fixture(scope="session")
+def bare(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    """See ``bare_api``."""
+    with ApiServer(tmp_path_factory.mktemp("bare")) as server:
+        prepare(server, crds=False)
+        yield server
+
+
 @pytest.fixture
-def own_api(machine: None, tmp_path: Path) -> Iterator[OwnApi]:
-    """Makes API servers that are the test's alone: ``own_api("--v=4")``; ``crds=False`` for one without vipa's CRDs.
-    Five seconds each: for what ``frail_api`` is not enough for."""
-    with ExitStack() as stack:
-        made: list[ApiServer] = []
+def bare_api(bare: ApiServer) -> Iterator[ApiServer]:
+    """A third API server of the session, without vipa: tests install it there. Afterwards nothing of it is left, but
+    perhaps its CRDs, which take long to go: see ``forget_crds``."""
+    yield bare
+    delete = ("delete", "--ignore-not-found", "--force", "--grace-period=0")
+    for kinds in (CLUSTER_WIDE, NAMESPACED):
+        bare.kubectl.run(*delete, kinds, "-l", OURS, "-A")
+    bare.kubectl.run(*delete, "secrets", "-n", SYSTEM, "-l", "owner=helm")
+    bare.kubectl.run(*delete, "secret", "vipa-heartbeat-key", "-n", SYSTEM)
 
-        def make(*flags: str, crds: bool = True) -> ApiServer:
-            server = stack.enter_context(ApiServer(tmp_path / f"api-{len(made) + 1}", *flags))
-            made.append(server)
-            prepare(server, crds=crds)
-            return server
 
-        yield make
+@pytest.fixture
+def forget_crds(bare_api: ApiServer) -> None:
+    """Before the test: types that another test kept there are gone."""
+    bare_api.kubectl.run("delete", "crds", "-l", OURS, "--ignore-not-found")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ A proxy in front of the server makes the faults; what the source takes as plans 
 """
 
 import asyncio
-import json
 import selectors
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -15,7 +14,6 @@ from typing import Any, Final
 import msgspec
 
 from vipa.plan import Endpoint, Plan, PlannedVip
-from vipa.resources.assigned import spec_of
 from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent.sources.api import lastplan
 from vipa_agent.sources.api.client import Bounds
@@ -23,8 +21,8 @@ from vipa_agent.sources.api.config import ApiConfig, from_kubeconfig
 from vipa_agent.sources.api.source import ApiSource
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.faultproxy import FaultProxy
+from vipa_lab.kube.onenode import NODES, OneNode
 
-NODES: Final = "/apis/vipa.dev/v1alpha1/virtualipnodes"
 SOON_S: Final = 90.0
 # After 410 agents spread their lists over a second, so that there are two per second.
 LISTS_PER_S: Final = 10
@@ -36,40 +34,6 @@ QUICK: Final = Bounds(silent_s=3.0)
 def vip(last: int = 7, nodes: tuple[str, ...] = ("w1", "w2")) -> PlannedVip:
     succession = tuple(Endpoint(f"10.1.1.{4 + i}", node, "eth1") for i, node in enumerate(nodes))
     return PlannedVip(f"vip-{last}", (f"10.1.1.{last}",), succession)
-
-
-class Operator:
-    """What the operator does to one node's object."""
-
-    def __init__(self, api: ApiServer, name: str = "w1") -> None:
-        self.rest, self.name = api.rest, name
-
-    def write(self, plan: Plan) -> None:
-        """Create the object, or give it the plan."""
-        spec = json.loads(msgspec.json.encode(spec_of(plan, self.name)))
-        if self.rest.ask("GET", f"{NODES}/{self.name}")[0] == 404:
-            self.create(spec)
-        else:
-            body = {"spec": {"epoch": plan.epoch, "assignments": spec.get("assignments", [])}}
-            done = self.rest.ask("PATCH", f"{NODES}/{self.name}", body, "application/merge-patch+json")
-            assert done[0] == 200, done
-
-    def create(self, spec: dict[str, Any] | None = None) -> None:
-        made = {"apiVersion": "vipa.dev/v1alpha1", "kind": "VirtualIPNode", "metadata": {"name": self.name}}
-        done = self.rest.ask("POST", NODES, {**made, "spec": spec or {}})
-        assert done[0] == 201, done
-
-    def delete(self) -> None:
-        done = self.rest.ask("DELETE", f"{NODES}/{self.name}")
-        assert done[0] == 200, done
-
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.rest.ask("GET", f"{NODES}/{self.name}")[1].get("status", {})
-        return found
-
-    def version(self) -> str:
-        found: str = self.rest.ask("GET", f"{NODES}/{self.name}")[1]["metadata"]["resourceVersion"]
-        return found
 
 
 class Agent:
@@ -144,7 +108,7 @@ def play(story: Coroutine[Any, Any, None]) -> None:
 
 
 def test_a_plan_arrives_is_kept_and_status_is_written_only_on_change(api: ApiServer, tmp_path: Path) -> None:
-    operator = Operator(api)
+    operator = OneNode(api)
 
     async def story() -> None:
         async with running(from_kubeconfig(api.admin), tmp_path) as agent:
@@ -175,7 +139,7 @@ def test_a_plan_arrives_is_kept_and_status_is_written_only_on_change(api: ApiSer
 
 
 def test_many_changes_are_few_writes(api: ApiServer, tmp_path: Path) -> None:
-    operator = Operator(api)
+    operator = OneNode(api)
     operator.write(Plan(1, (vip(),)))
 
     async def story(proxy: FaultProxy) -> None:
@@ -194,7 +158,7 @@ def test_many_changes_are_few_writes(api: ApiServer, tmp_path: Path) -> None:
 
 
 def test_a_watch_that_dies_in_silence_is_noticed(api: ApiServer, tmp_path: Path) -> None:
-    operator = Operator(api)
+    operator = OneNode(api)
     operator.write(Plan(1, (vip(),)))
 
     async def story(proxy: FaultProxy) -> None:
@@ -212,7 +176,7 @@ def test_a_watch_that_dies_in_silence_is_noticed(api: ApiServer, tmp_path: Path)
 
 
 def test_410_is_a_new_list_and_what_was_deleted_meanwhile_is_no_ghost(api: ApiServer, tmp_path: Path) -> None:
-    operator = Operator(api)
+    operator = OneNode(api)
     operator.write(Plan(5, (vip(),)))
 
     async def story(proxy: FaultProxy) -> None:
@@ -240,7 +204,7 @@ def test_410_is_a_new_list_and_what_was_deleted_meanwhile_is_no_ghost(api: ApiSe
 
 def test_a_watch_from_before_a_restart_gets_a_real_410(frail_api: ApiServer, tmp_path: Path) -> None:
     api = frail_api
-    operator = Operator(api)
+    operator = OneNode(api)
     operator.write(Plan(5, (vip(),)))
 
     async def story(proxy: FaultProxy) -> None:
@@ -266,7 +230,7 @@ def test_a_watch_from_before_a_restart_gets_a_real_410(frail_api: ApiServer, tmp
 
 
 def test_429_is_waited_out_as_long_as_the_server_says(api: ApiServer, tmp_path: Path) -> None:
-    operator = Operator(api)
+    operator = OneNode(api)
     operator.write(Plan(1, (vip(),)))
 
     async def story(proxy: FaultProxy) -> None:
@@ -290,7 +254,7 @@ def test_429_is_waited_out_as_long_as_the_server_says(api: ApiServer, tmp_path: 
 
 
 def test_403_changes_nothing_and_ends_when_the_right_is_given(api: ApiServer, tmp_path: Path) -> None:
-    operator = Operator(api)
+    operator = OneNode(api)
     operator.write(Plan(1, (vip(),)))
 
     async def story(proxy: FaultProxy) -> None:
@@ -311,7 +275,7 @@ def test_403_changes_nothing_and_ends_when_the_right_is_given(api: ApiServer, tm
 
 def test_an_older_plan_of_the_same_object_is_not_taken(api: ApiServer, tmp_path: Path) -> None:
     """The server's own rule forbids to write one, so the kept plan is made newer than the object."""
-    operator = Operator(api)
+    operator = OneNode(api)
     operator.write(Plan(3, (vip(),)))
     boot = lastplan.boot_id()
 

@@ -7,7 +7,6 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,8 +14,6 @@ import pytest
 from vipa_lab.errors import LabError
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.kubectl import Kubectl, KubectlError, NotFoundError
-
-OwnApi = Callable[..., ApiServer]
 
 
 def config_map(name: str, value: str) -> str:
@@ -83,11 +80,11 @@ def test_the_users_of_kubeconfigs_are_who_they_say(api: ApiServer, kubectl: Kube
     assert kubectl.list("nodes") == []
 
 
-def test_what_is_wrong_is_told_with_the_servers_words(own_api: OwnApi) -> None:
+def test_what_is_wrong_is_told_with_the_servers_words(tmp_path: Path) -> None:
     with pytest.raises(
         LabError, match=r"(?s)kube-apiserver did not start; it ended with 1; last output:.*no-such-flag"
     ):
-        own_api("--no-such-flag")
+        ApiServer(tmp_path, "--no-such-flag").start()
 
 
 PARENT = """

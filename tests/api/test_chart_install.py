@@ -5,24 +5,20 @@ import json
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from vipa.heartbeat.keys import parse_keys
-from vipa_lab.kube.accounts import SYSTEM
+from vipa_lab.kube.accounts import CLUSTER_WIDE, NAMESPACED, OURS, SYSTEM
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.helm import CHART, Helm, HelmError
 from vipa_lab.kube.kubectl import Kubectl
 from vipa_lab.kube.pods import run_container
 
 SECRET: Final = "vipa-heartbeat-key"
-OURS: Final = "app.kubernetes.io/part-of=vipa"
 CRDS: Final = "crds"
-CLUSTER_WIDE: Final = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
-NAMESPACED: Final = "serviceaccounts,secrets,roles,rolebindings,deployments,daemonsets,jobs,pods,poddisruptionbudgets"
 # For what needs no CRDs: an upgrade with them takes a second longer.
 BARE: Final = ("crds.install=false",)
 VIP: Final = json.dumps(
@@ -46,28 +42,14 @@ LEASE: Final = json.dumps(
 WAIT_S: Final = 60.0
 
 
-@pytest.fixture(scope="module")
-def server(machine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    """An API server that knows nothing of vipa but the namespace."""
-    with ApiServer(tmp_path_factory.mktemp("chart")) as started:
-        started.kubectl.run("create", "namespace", SYSTEM)
-        yield started
+@pytest.fixture
+def cluster(bare_api: ApiServer) -> Kubectl:
+    return bare_api.kubectl
 
 
 @pytest.fixture
-def cluster(server: ApiServer) -> Iterator[Kubectl]:
-    """The server by kubectl; afterwards nothing of vipa is left on it, but perhaps CRDs, which take long to go."""
-    kubectl = server.kubectl
-    yield kubectl
-    for kinds in (CLUSTER_WIDE, NAMESPACED):
-        kubectl.run("delete", kinds, "-l", OURS, "-A", "--ignore-not-found", "--force", "--grace-period=0")
-    kubectl.run("delete", "secrets", "-n", SYSTEM, "-l", "owner=helm", "--ignore-not-found")
-    kubectl.run("delete", "secret", SECRET, "-n", SYSTEM, "--ignore-not-found")
-
-
-@pytest.fixture
-def helm(server: ApiServer, tmp_path: Path) -> Helm:
-    return Helm(tmp_path, server.admin)
+def helm(bare_api: ApiServer, tmp_path: Path) -> Helm:
+    return Helm(tmp_path, bare_api.admin)
 
 
 def deploy(helm: Helm, *values: str, chart: Path = CHART) -> str:
@@ -162,7 +144,7 @@ def test_keys_are_rotated_without_a_gap(cluster: Kubectl, helm: Helm) -> None:
     assert len(seen) == 3, "agents read their keys at the start: each step has to be a rollout"
 
 
-def test_helm_test_says_what_is_amiss(server: ApiServer, cluster: Kubectl, helm: Helm, tmp_path: Path) -> None:
+def test_helm_test_says_what_is_amiss(bare_api: ApiServer, cluster: Kubectl, helm: Helm, tmp_path: Path) -> None:
     deploy(helm)
     cluster.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "-l", OURS)
     ended: list[str] = []
@@ -180,7 +162,7 @@ def test_helm_test_says_what_is_amiss(server: ApiServer, cluster: Kubectl, helm:
 
         def says(*wanted: object) -> None:
             deadline = time.monotonic() + WAIT_S
-            while (said := run_container(server, pod["spec"], tmp_path / "account")) != wanted:
+            while (said := run_container(bare_api, pod["spec"], tmp_path / "account")) != wanted:
                 # A server that has just got the CRDs asks for patience.
                 assert "refuses: 429" in said[1], said
                 assert time.monotonic() < deadline, said

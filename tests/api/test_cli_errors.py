@@ -176,8 +176,9 @@ def test_few_rights_are_enough_to_look_at_virtual_ips(frail_api: ApiServer) -> N
     assert (silent.returncode, "does not answer within 10 s" in silent.stderr) == (3, True), silent.stderr
 
 
-def test_a_cluster_without_vipa(own_api: Callable[..., ApiServer], tmp_path: Path) -> None:
-    server = own_api(crds=False)
+@pytest.mark.usefixtures("forget_crds")
+def test_a_cluster_without_vipa(bare_api: ApiServer, tmp_path: Path) -> None:
+    server = bare_api
     for words in (
         ("status",),
         ("explain", "erp"),

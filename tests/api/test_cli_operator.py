@@ -107,8 +107,9 @@ def vipa(api: ApiServer, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(argv, capture_output=True, text=True, timeout=180, check=False, env=dict(os.environ))
 
 
-def candidates(vip: dict[str, Any]) -> list[str]:
-    return [each["node"] for each in vip["status"]["succession"]]
+def candidates(vip: dict[str, Any], healthy: bool = False) -> list[str]:
+    """Nodes by the status; those only that could serve now, when ``healthy``."""
+    return [each["node"] for each in vip["status"]["succession"] if each["healthy"] or not healthy]
 
 
 @pytest.fixture
@@ -122,6 +123,7 @@ def cluster(api: ApiServer, tmp_path: Path) -> Iterator[ApiServer]:
         deadline = time.monotonic() + READY_S
         while (done := vipa(api, "status", "erp")).returncode != 0:
             assert time.monotonic() < deadline, f"{done.stdout}{done.stderr}{log.read_text()}"
+        api.objects.wait("virtualips", "erp", lambda vip: "w2" in candidates(vip, healthy=True), READY_S)
         yield api
 
 

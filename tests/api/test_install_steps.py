@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from vipa_lab.kube.accounts import SYSTEM
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.binaries import find
@@ -107,11 +109,11 @@ def test_with_helm(machine: None, lab: Lab, tmp_path: Path) -> None:
             assert server.kubectl.list("daemonsets", SYSTEM) == []
 
 
-def test_with_kubectl(machine: None, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("forget_crds")
+def test_with_kubectl(bare_api: ApiServer, tmp_path: Path) -> None:
     (block,) = (block for block in blocks() if "install.yaml" in block)
-    with ApiServer(tmp_path / "api") as server:
-        follower(server, tmp_path)(block)
-        agent = server.kubectl.get("daemonset", "vipa-agent", SYSTEM)
-        image = agent["spec"]["template"]["spec"]["containers"][0]["image"]
-        assert image == "registry.example.org/vipa:0.1.0"
-        assert server.kubectl.list("virtualips") == []
+    follower(bare_api, tmp_path)(block)
+    agent = bare_api.kubectl.get("daemonset", "vipa-agent", SYSTEM)
+    image = agent["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == "registry.example.org/vipa:0.1.0"
+    assert bare_api.kubectl.list("virtualips") == []

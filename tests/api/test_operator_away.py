@@ -3,7 +3,6 @@
 import os
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -101,24 +100,28 @@ def test_an_api_server_away_for_a_while_costs_nothing(frail_api: ApiServer, tmp_
         assert after["virtualips", "erp"] == before["virtualips", "erp"]
 
 
-def test_a_crd_deleted_and_applied_again_leaves_it_not_deaf(own_api: Callable[..., ApiServer], tmp_path: Path) -> None:
-    server = own_api()
-    objects, kubectl = server.objects, server.kubectl
-    with OperatorProcess(server.admin, tmp_path) as operator:
-        populate(server)
-        kubectl.run("delete", "crd", "preferredinterfacelists.vipa.dev", timeout_s=SOON_S)
-        until(lambda: not operator.running, "it ends when a watch is over for good")
-        assert "no watch of preferredinterfacelists any more" in operator.log.read_text()
-        assert order(objects.get("virtualipnodes", "w1")) == ["w1", "w2", "w3"]
-        operator.start()  # as the kubelet does
+def test_a_crd_deleted_and_applied_again_leaves_it_not_deaf(frail_api: ApiServer, tmp_path: Path) -> None:
+    objects, kubectl = frail_api.objects, frail_api.kubectl
+
+    def apply_crds() -> None:
         kubectl.run("apply", "--server-side", "-f", str(CRDS))
+
+    def applied() -> bool:
         entries = [{"address": NODES["w2"]}]
+        with suppress(ObjectError):  # the API server takes a moment to serve the kind again
+            objects.apply(manifest("PreferredInterfaceList", "office", {"interfaces": entries}))
+            return True
+        return False
 
-        def applied() -> bool:
-            with suppress(ObjectError):  # the API server takes a moment to serve the kind again
-                objects.apply(manifest("PreferredInterfaceList", "office", {"interfaces": entries}))
-                return True
-            return False
-
+    with OperatorProcess(frail_api.admin, tmp_path) as operator:
+        populate(frail_api)
+        try:
+            kubectl.run("delete", "crd", "preferredinterfacelists.vipa.dev", timeout_s=SOON_S)
+            until(lambda: not operator.running, "it ends when a watch is over for good")
+            assert "no watch of preferredinterfacelists any more" in operator.log.read_text()
+            assert order(objects.get("virtualipnodes", "w1")) == ["w1", "w2", "w3"]
+            operator.start()  # as the kubelet does
+        finally:
+            apply_crds()
         until(applied, "the list is there again")
         objects.wait("virtualipnodes", "w1", lambda a: order(a)[:1] == ["w2"], SOON_S)

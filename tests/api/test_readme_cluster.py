@@ -66,6 +66,7 @@ def test_the_readme_is_followed_word_for_word(server: ApiServer, lab: Lab, tmp_p
             if step.startswith("kubectl apply"):
                 cluster.wait_peers()
                 cluster.wait_holder("w1/eth1")
+                cluster.wait_spares()
             if " move " in step:
                 cluster.wait_holder("w2/eth1")
         assert "w1/eth1" in said["kubectl get virtualips"]

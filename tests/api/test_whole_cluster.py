@@ -122,16 +122,6 @@ def test_without_the_operator_nothing_moves_and_failover_goes_on(lab: Lab, api: 
         assert cluster.served() == ["w1/eth1", "w1/eth2", "w2/eth1"]
 
 
-def test_the_api_server_is_away_while_a_machine_dies(frail_api: ApiServer, lab: Lab, tmp_path: Path) -> None:
-    with WholeCluster(lab, frail_api, tmp_path) as cluster:
-        cluster.start_whole()
-        cluster.api.stop()
-        cluster.power_off("w1")
-        cluster.wait_serves("w2/eth1")
-        cluster.api.start()
-        cluster.wait(lambda: cluster.holder() == "w2/eth1", "the status is true again", CONVERGE_S)
-
-
 def test_a_second_virtual_ip_and_a_third_node_disturb_nobody(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
     with WholeCluster(lab, api, tmp_path) as cluster:
         cluster.start_whole()

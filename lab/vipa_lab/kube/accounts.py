@@ -14,6 +14,14 @@ AGENT: Final = "vipa-agent"
 """The agents' service account."""
 
 
+OURS: Final = "app.kubernetes.io/part-of=vipa"
+"""The label of everything that an installation consists of, but the heartbeat key and Helm's own Secrets."""
+
+CLUSTER_WIDE: Final = "clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings"
+NAMESPACED: Final = "serviceaccounts,secrets,roles,rolebindings,deployments,daemonsets,jobs,pods,poddisruptionbudgets"
+"""And the kinds of it, beside CRDs."""
+
+
 def add_node(api: ApiServer, name: str, *, address: str = "", labels: Mapping[str, str] | None = None) -> Object:
     """A Node as of a healthy machine: Ready, its InternalIP ``address``, no taint. Gives the object as stored."""
     node = {

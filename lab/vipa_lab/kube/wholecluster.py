@@ -47,6 +47,7 @@ class WholeCluster(ApiCluster):
         ready_s = self.apply_until_ready()
         self.wait_peers()
         self._settled_s = self.wait_serves("w1/eth1")
+        self.wait_spares()
         return ready_s
 
     def apply_until_ready(self) -> float:
@@ -79,6 +80,14 @@ class WholeCluster(ApiCluster):
         """Who its status says holds it, "w1/eth1"; "" for nobody."""
         holder = self.vip_object().get("status", {}).get("holder") or {}
         return f"{holder['node']}/{holder['interface']}" if holder.get("node") else ""
+
+    def wait_spares(self) -> None:
+        """Until the status says that all could serve: before, nobody may ask for a move to any."""
+
+        def healthy() -> list[bool]:
+            return [each["healthy"] for each in self.vip_object().get("status", {}).get("succession", [])]
+
+        self.wait(lambda: healthy() == [True] * len(self.scenario.preferred), "all could serve", CONVERGE_S)
 
     def wait_holder(self, endpoint: str) -> None:
         """Until wire, agents and status agree."""
