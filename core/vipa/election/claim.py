@@ -8,6 +8,7 @@ probes, counted from the last answer. From the first unanswered probe on it says
 import math
 from typing import Final
 
+from vipa.election import holders
 from vipa.election.actions import BeginClaim, Permit, Probe
 from vipa.election.crowd import claims_max
 from vipa.election.health import NEVER, LocalEndpoint
@@ -117,7 +118,7 @@ def advance(node: Node, vip: VipState) -> None:
     suspicion = vip.suspicion
     assert suspicion is not None
     best = node.best_local(vip)
-    if node.now < node.silent_at(vip) or best is None or node.isolated(vip) or node.stopping_since is not None:
+    if node.now < holders.silent_at(node, vip) or best is None or node.isolated(vip) or node.stopping_since is not None:
         give_up(node, vip, Reason.LOWER_IN_LIST if best else Reason.NO_HEALTHY_ENDPOINT)
         return
     if node.draining or node.now < suspicion.next_at:
@@ -266,7 +267,7 @@ def ready(node: Node, vip: VipState, ok: bool) -> None:
         suspicion is not None
         and best is not None
         and suspicion.unanswered >= needed(node, vip, best[0])
-        and node.now >= node.silent_at(vip)
+        and node.now >= holders.silent_at(node, vip)
     )
     if not ok:
         vip.refused_at = node.now

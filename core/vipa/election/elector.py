@@ -7,7 +7,7 @@ permits first (rule 6), then at its own lateness (rule 5, "distrust yourself fir
 from collections.abc import Callable
 from typing import Final
 
-from vipa.election import claim, configuring, handover, holding, stations, stopping
+from vipa.election import claim, configuring, handover, holders, holding, stations, stopping
 from vipa.election.actions import Action, Probe
 from vipa.election.events import (
     ArpSeen,
@@ -252,7 +252,7 @@ class Elector:
         if node.isolated(vip):
             vip.reason = Reason.ISOLATED
             vip.listen_until = node.now + vip.profile.silence_s
-        elif node.fresh_holder(vip) is not None:
+        elif holders.fresh(node, vip) is not None:
             node.transition(vip, State.SPARE, Reason.LOWER_IN_LIST)
         elif not node.draining and node.now >= vip.listen_until:
             node.transition(vip, State.SPARE, Reason.LISTENING)
@@ -262,7 +262,7 @@ class Elector:
         node = self.node
         if node.isolated(vip):
             node.listen(vip, Reason.ISOLATED)
-        elif not node.draining and node.now >= node.silent_at(vip):
+        elif not node.draining and node.now >= holders.silent_at(node, vip):
             claim.suspect(node, vip)
             if vip.state is State.SUSPECTING:
                 claim.advance(node, vip)

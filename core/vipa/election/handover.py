@@ -7,7 +7,7 @@ holder lingers, unbinds. Only equality of epoch and term with the offer counts. 
 
 from typing import Final
 
-from vipa.election import claim
+from vipa.election import claim, holders
 from vipa.election.crowd import EXCHANGING_MAX
 from vipa.election.node import Node
 from vipa.election.peers import Peer
@@ -73,11 +73,13 @@ def advance_receiving(node: Node, vip: VipState) -> None:
 def advance_yielding(node: Node, vip: VipState) -> None:
     """Old holder after *go*: linger once the successor says *Holder*; after a silence only rule 5 is left."""
     assert vip.offer is not None
-    if node.fresh_holder(vip) is not None and node.holder_heard_at(vip) > vip.offer.at:
+    if holders.fresh(node, vip) is not None and holders.heard_at(node, vip) > vip.offer.at:
         vip.offer = None
         vip.unbind_at = node.now + LINGER_S
         node.transition(vip, State.SPARE, Reason.HANDED_OVER)
-    elif not node.draining and node.now >= max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)):
+    elif not node.draining and node.now >= max(
+        holders.silent_at(node, vip), vip.offer.at + holders.silence_s(node, vip)
+    ):
         claim.suspect(node, vip)
         if vip.state is State.SUSPECTING:
             vip.unbind_at = node.now + LINGER_S  # clients still send here, whoever gets it in the end

@@ -158,52 +158,6 @@ class Node:
                 found.setdefault(peer.node, peer)
         return list(found.values())
 
-    def silence_s(self, vip: VipState) -> float:
-        """Silence after which to suspect: at the rate the holder advertises to this node, if that is slower. A node
-        that no longer says *Holder* has no say in it."""
-        holder = self.peers.get(vip.holder)
-        holds = holder is not None and holder.role(vip.id) is WireRole.HOLDER
-        interval_s = max(vip.profile.interval_s, holder.interval_s if holder and holds else 0.0)
-        return interval_s * vip.profile.miss
-
-    def holder_known(self, vip: VipState) -> bool:
-        """Whether this node or a peer heard lately is Holder."""
-        if vip.state is State.HOLDER:
-            return True
-        return any(p.role(vip.id) is WireRole.HOLDER and p.alive(self.now) for p in self.peers.values())
-
-    def holder_heard_at(self, vip: VipState) -> float:
-        """Last time any other node was heard two-way as Holder, by itself or by fresh relay; remembers who."""
-        network = self.network(vip)
-        for peer in self.peers.values():
-            at = peer.holder_at(vip.id, network)
-            if at > vip.holder_seen_at:
-                vip.holder_seen_at, vip.holder, vip.relayed_by = at, peer.node, ""
-        return vip.holder_seen_at
-
-    def fresh_holder(self, vip: VipState, but: Peer | None = None) -> Peer | None:
-        """A peer (other than ``but``) that is Holder, heard two-way within one silence."""
-        network = self.network(vip)
-        for peer in self.peers.values():
-            if peer is not but and self.now - peer.holder_at(vip.id, network) <= vip.profile.silence_s:
-                return peer
-        return None
-
-    def silent_at(self, vip: VipState) -> float:
-        """When the present silence is (or was) long enough to suspect.
-
-        After a lateness of this node a Holder that is heard at all counts, since its echoes are stale through no fault
-        of its own; after a freeze everything starts over. On a machine that is always late the truly silent are so
-        still suspected.
-        """
-        seen_at = max(self.holder_heard_at(vip), self.frozen_until)
-        trusted_since = self.health.trusted_since
-        if trusted_since > seen_at and any(
-            p.role(vip.id) is WireRole.HOLDER and p.heard_at >= trusted_since for p in self.peers.values()
-        ):
-            seen_at = trusted_since
-        return seen_at + self.silence_s(vip)
-
     def wire_role(self, vip: VipState) -> WireRole:
         """What heartbeats say. *Holder* only while the permit lies ahead (rule 6)."""
         match vip.state:

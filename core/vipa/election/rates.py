@@ -3,6 +3,7 @@ all while no holder is known or a suspicion runs; else one a second."""
 
 from typing import TYPE_CHECKING, Final
 
+from vipa.election import holders
 from vipa.election.states import UNSETTLED, State
 from vipa.heartbeat.model import WireRole
 
@@ -51,7 +52,7 @@ def for_vip(node: "Node", vip: "VipState", peer: "Peer") -> float:
         return _of_spare(node, vip, peer.node, without=node.config.node)
     if theirs is WireRole.HOLDER:
         return _of_spare(node, vip, node.config.node, without=peer.node)
-    return SLOW_S if node.holder_known(vip) else profile.interval_s
+    return SLOW_S if holders.known(node, vip) else profile.interval_s
 
 
 def _of_spare(node: "Node", vip: "VipState", spare: str, without: str) -> float:

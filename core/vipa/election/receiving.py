@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vipa.election import claim, handover, holding
+from vipa.election import claim, handover, holders, holding
 from vipa.election.events import BeatReceived
 from vipa.election.health import NEVER
 from vipa.election.node import Node
@@ -128,7 +128,7 @@ class Receiver:
 
     def _forget(self, old: Peer) -> None:
         for vip in self.node.vips.values():
-            self.node.holder_heard_at(vip)  # what it said counts, though its record goes
+            holders.heard_at(self.node, vip)  # what it said counts, though its record goes
         for vip_id in old.roles:
             self.node.told(old.node, vip_id, None)
         for address, peer in list(self.node.peer_by_address.items()):
@@ -186,7 +186,7 @@ class Receiver:
             for entry in beat.roles:
                 vip = node.by_id.get(entry.vip)
                 if vip is not None:
-                    node.holder_heard_at(vip)  # before the record of it changes
+                    holders.heard_at(node, vip)  # before the record of it changes
                 if entry.role in _TAKING and peer.role(entry.vip) not in (None, entry.role):
                     peer.took_at = node.now
             for entry in peer.learn_roles(beat.roles, at, path.network):
@@ -230,7 +230,7 @@ class Receiver:
         elif entry.role in (WireRole.CLAIMING, WireRole.PERMITTING):
             claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
             self.node.dirty.add(vip.name)
-            if vip.state is State.HOLDER or self.node.fresh_holder(vip, but=peer) is not None:
+            if vip.state is State.HOLDER or holders.fresh(self.node, vip, but=peer) is not None:
                 self.node.urgent = True
 
     def _relay(self, relay: Relay) -> None:
@@ -241,7 +241,7 @@ class Receiver:
         seen_at = node.now - relay.age_s
         if vip.state is State.HOLDER:
             holding.relayed(node, vip, relay)
-        elif seen_at > node.holder_heard_at(vip):
+        elif seen_at > holders.heard_at(node, vip):
             vip.holder_seen_at = seen_at
             if vip.suspicion is not None:
                 vip.suspicion.unanswered = 0

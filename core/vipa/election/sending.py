@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import Final, TypeVar
 
-from vipa.election import handover, rates
+from vipa.election import handover, holders, rates
 from vipa.election.actions import SendBeat
 from vipa.election.duel import UNRANKED
 from vipa.election.health import NEVER
@@ -256,7 +256,7 @@ class Sender:
                 heard, vip = peer.roles.get(vip_id), node.by_id.get(vip_id)
                 if vip is None or heard is None or heard.entry.role not in TOLD:
                     continue
-                holder = node.fresh_holder(vip, but=peer)
+                holder = holders.fresh(node, vip, but=peer)
                 if holder is not None:
                     entry = holder.roles[vip.id].entry
                     age_s = max(node.now - holder.holder_at(vip.id, node.network(vip)), 0.0)

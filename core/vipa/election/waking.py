@@ -1,6 +1,6 @@
 """When a virtual IP, and the whole node, needs a wake without any other input."""
 
-from vipa.election import claim, handover, holding
+from vipa.election import claim, handover, holders, holding
 from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.states import State
@@ -21,15 +21,15 @@ def wake_at(node: Node, vip: VipState) -> float:
             at = min(at, vip.listen_until)
         case State.SPARE:
             if _may_suspect(node, vip):
-                at = min(at, max(node.silent_at(vip), claim.not_before(vip)))
+                at = min(at, max(holders.silent_at(node, vip), claim.not_before(vip)))
         case State.SUSPECTING if vip.suspicion is not None:
             at = min(at, vip.suspicion.next_at)
         case State.RECEIVING if vip.offer is not None:
             at = min(at, vip.offer.at + handover.OFFER_S)
         case State.YIELDING if vip.offer is not None:
-            at = min(at, vip.offer.at + max(handover.LINGER_S, node.silence_s(vip)))
+            at = min(at, vip.offer.at + max(handover.LINGER_S, holders.silence_s(node, vip)))
             if _may_suspect(node, vip):
-                at = min(at, max(node.silent_at(vip), vip.offer.at + node.silence_s(vip)))
+                at = min(at, max(holders.silent_at(node, vip), vip.offer.at + holders.silence_s(node, vip)))
         case State.HOLDER:
             at = min(at, holding.announce_at(vip))
             if vip.offer is not None:
