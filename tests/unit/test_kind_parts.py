@@ -120,7 +120,7 @@ def test_our_dockerd_leaves_the_machine_alone(tmp_path: Path) -> None:
 def test_what_was_before_is_kept_whole(tmp_path: Path) -> None:
     file = tmp_path / "before.json"
     assert machine.read(file) is None
-    before = machine.Before("boot", "unix:///s", own=True, sysctls={"kernel.panic": "0"}, tables=["ip filter"])
+    before = machine.Before("boot", "unix:///s", own=True, sysctls={"kernel.panic": "0"})
     machine.write(before, file)
     assert machine.read(file) == before
 

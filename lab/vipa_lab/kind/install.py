@@ -38,7 +38,8 @@ def wait_ready(kubectl: Kubectl) -> None:
             pods = kubectl.run("-n", NAMESPACE, "get", "pods", "-o", "wide")
             events = kubectl.run("-n", NAMESPACE, "get", "events", "--sort-by=.lastTimestamp")
             last = "\n".join(events.splitlines()[-12:])
-            raise LabError(f"{what} is not ready: {error}\n{pods}\n{last}") from None
+            logs = kubectl.run("-n", NAMESPACE, "logs", "-l", "app.kubernetes.io/part-of=vipa", "--prefix", "--tail=4")
+            raise LabError(f"{what} is not ready: {error}\n{pods}\n{last}\n{logs}") from None
     agents = kubectl.get("daemonset", "vipa-agent", NAMESPACE)["status"]["numberReady"]
     if agents != len(NODES):
         raise LabError(f"{agents} agents are ready, but there are {len(NODES)} nodes: {', '.join(NODES)}")

@@ -25,8 +25,8 @@ _PROC_SYS: Final = Path("/proc/sys")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 # containerd's shims have their sockets here, whatever its configuration.
 _SOCKETS: Final = Path("/run/containerd/s")
-# systemd in the nodes raises fs.*, kubelet sets kernel.* and vm.* (its protectKernelDefaults list); a dockerd that is
-# not ours forwards. None of them belongs to a namespace, except the last two, which are this machine's own.
+# systemd in the nodes raises fs.*, kubelet sets kernel.* and vm.* (protectKernelDefaults), kube-proxy the last one:
+# none of them belongs to a namespace.
 SYSCTLS: Final = (
     "fs.file-max",
     "fs.nr_open",
@@ -40,8 +40,6 @@ SYSCTLS: Final = (
     "vm.overcommit_memory",
     "vm.panic_on_oom",
     "net.netfilter.nf_conntrack_max",
-    "net.ipv4.ip_forward",
-    "net.ipv6.conf.all.forwarding",
 )
 _END_S: Final = 10.0
 
@@ -49,21 +47,20 @@ _END_S: Final = 10.0
 class Before(msgspec.Struct, frozen=True):
     """``docker_host`` as in DOCKER_HOST; ``own``: of a dockerd of ours. ``boot``: after another nothing is put back.
 
-    ``tables``: names of nftables' tables; ``folders``: cgroups and folders in /run that dockerd would make."""
+    ``folders``: cgroups and folders in /run that dockerd would make."""
 
     boot: str
     docker_host: str
     # Defaults, so that a file that another version of this program wrote can be read.
     own: bool = True
     sysctls: dict[str, str] = {}
-    tables: list[str] = []
     folders: list[str] = []
 
 
 def look(docker_host: str, *, own: bool) -> Before:
     """The machine as it is now."""
     sysctls = {key: value for key in SYSCTLS if (value := _read(key)) is not None}
-    return Before(_boot(), docker_host, own, sysctls, tables(), [str(path) for path in _dockers_folders()])
+    return Before(_boot(), docker_host, own, sysctls, [str(path) for path in _dockers_folders()])
 
 
 def write(before: Before, file: Path) -> None:
@@ -82,16 +79,13 @@ def read(file: Path) -> Before | None:
 
 
 def restore(before: Before) -> None:
-    """Sysctls, tables of nftables that were not there, and dockerd's empty cgroups, as they were."""
+    """Sysctls, and folders that dockerd made, as they were."""
     if before.boot != _boot():
         return
     for key, value in before.sysctls.items():
         if _read(key) != value:
             (_PROC_SYS / key.replace(".", "/")).write_text(value)
     if before.own:
-        for table in tables():
-            if table not in before.tables and _is_dockers(table):
-                _run("nft", "delete", "table", *table.split())
         _remove_folders(before)
 
 
@@ -133,12 +127,6 @@ def links() -> list[str]:
     return [link["ifname"] for link in json.loads(done.stdout) if link]
 
 
-def tables() -> list[str]:
-    """nftables' tables, "ip filter" style."""
-    done = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False)
-    return [line.removeprefix("table ") for line in done.stdout.splitlines()]
-
-
 def _leftover_processes(data: Path, execution: Path) -> Iterator[int]:
     containers = os.listdir(data / "containers") if (data / "containers").is_dir() else []
     for entry in filter(str.isdigit, os.listdir("/proc")):
@@ -153,18 +141,6 @@ def _leftover_processes(data: Path, execution: Path) -> Iterator[int]:
         is_shim = "containerd" in words and f"{execution}/" in words
         if state != "Z" and (is_shim or any(name in groups for name in containers)):
             yield int(entry)
-
-
-def _is_dockers(table: str) -> bool:
-    """One of the tables that iptables makes, with nothing in it but what docker put there."""
-    family, _, name = table.partition(" ")
-    if family not in ("ip", "ip6") or name not in ("filter", "nat", "mangle", "raw"):
-        return False
-    done = subprocess.run(
-        ["nft", "list", "table", family, name], capture_output=True, text=True, check=False
-    )  # fmt: skip
-    rules = [line.strip() for line in done.stdout.splitlines()]
-    return not any(rule for rule in rules if rule and not rule.startswith(("table", "chain", "type", "}", "#")))
 
 
 def _dockers_folders() -> list[Path]:

@@ -37,7 +37,6 @@ _REGISTRY: Final = "https://registry-1.docker.io/v2/"
 _REGISTRY_S: Final = 5.0
 _NEEDED_BYTES: Final = 12 * 1000**3
 _NODES_READY_S: Final = 180
-_LOAD_S: Final = 300.0
 
 
 def up() -> bool:
@@ -131,20 +130,12 @@ def _cluster(engine: Engine, kind: Path, arguments: list[str], state: Path, chos
     text = (RECIPE / f"cluster-{chosen}.yaml").read_text().replace("REPOSITORY", images.REPOSITORY)
     (state / "cluster.yaml").write_text(text)
     environment = engine.environment | {"KIND_EXPERIMENTAL_DOCKER_NETWORK": MANAGEMENT}
-    words: list[str | Path] = [
-        "create",
-        "cluster",
-        "--name",
-        CLUSTER,
-        "--config",
-        state / "cluster.yaml",
-        "--retain",
-        *arguments,
-    ]
+    words = ["create", "cluster", "--name", CLUSTER, "--retain", *arguments]
     make_networks(engine)
     with step(f"cluster of {len(NODES)} nodes"):
         try:
-            logged("kind-create", [kind, *words, "--kubeconfig", state / "kubeconfig"], environment)
+            files: list[str | Path] = ["--config", state / "cluster.yaml", "--kubeconfig", state / "kubeconfig"]
+            logged("kind-create", [kind, *words, *files], environment)
         except LabError:
             _keep_journals(engine)
             raise
