@@ -7,9 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.process import Process
+
+# A fresh server's heap is small, so its garbage collector runs all the time: with four times the heap a write costs a
+# third less, and these servers live a minute.
+_GO: Final = {"GOGC": "400"}
 
 
 class Daemon(Process):
@@ -28,7 +33,13 @@ class Daemon(Process):
 
         def start(output: int) -> subprocess.Popen[bytes]:
             return subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=folder,
+                env={**_GO, **os.environ},
+                start_new_session=True,
             )
 
         descriptor = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
