@@ -72,12 +72,16 @@ def test_kubectl_drain_moves_nothing_and_vipas_own_loses_nothing(
         assert seen.nodes() == [W1, W2]
         seen.check_lossless()
         scene.wait_told(told, third)
+        told = scene.moves_told()
+        with measure("drain undone") as back:
+            scene.vipa("drain", W1, "--undo")
+            first = scene.wait_serves(FIRST)
+        assert back.nodes() == [W2, W1]
+        back.check_lossless()
+        scene.wait_told(told, first)
     finally:
         cluster.kubectl.run("uncordon", W1)
         scene.vipa("drain", W1, "--undo")
-    with measure("drain undone") as back:
-        scene.wait_serves(FIRST)
-    back.check_lossless()
 
 
 def test_an_agents_pod_is_deleted_by_force(cluster: KindCluster, scene: Scene, measure: Measure) -> None:
