@@ -85,16 +85,15 @@ def test_kubectl_drain_moves_nothing_and_vipas_own_loses_nothing(
 
 
 def test_an_agents_pod_is_deleted_by_force(cluster: KindCluster, scene: Scene, measure: Measure) -> None:
-    killed, told = agent_of(cluster, W1), scene.moves_told()
+    """It hands over, and the next agent takes back, which may be over before a status could tell of it."""
+    killed = agent_of(cluster, W1)
     with measure("agent pod deleted by force") as seen:
         cluster.kubectl.run("delete", "pod", killed, "-n", NAMESPACE, "--force", "--grace-period=0")
         scene.wait(lambda: killed not in agents(cluster) and len(agents(cluster)) == 3, "a new agent is there")
         scene.wait_nodes_ready()
-        first = scene.wait_serves(FIRST)
+        scene.wait_serves(FIRST)
     assert agent_of(cluster, W1) != killed
     seen.check_lossless()
-    if len(seen.nodes()) > 1:
-        scene.wait_told(told, first)
 
 
 def test_the_operator_is_deleted(

@@ -191,8 +191,14 @@ class Scene:
     # --- the verdict
 
     def overlaps(self) -> list[Overlap]:
-        """Every time that two answered at once, so far."""
-        return self.observer.two_answerers(VIP)
+        """Every time that two answered at once, so far. Not an A, B, A of one node's own adapters, each to questions of
+        its own: that is a move within the node and back, which one kernel does in one step."""
+        nodes = {adapter.mac: node for node in self.cluster.nodes for adapter in self._adapters(node)}
+
+        def within_a_node(overlap: Overlap) -> bool:
+            return overlap.rule == "interleaved" and len({nodes.get(mac, mac) for mac in overlap.macs}) == 1
+
+        return [overlap for overlap in self.observer.two_answerers(VIP) if not within_a_node(overlap)]
 
     def judge(self) -> None:
         """AssertionError when two answered at once; nothing is asked or captured after this."""
