@@ -6,7 +6,7 @@ A proxy in front of a real API server makes the faults.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import kopf
@@ -49,10 +49,38 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.05)
 
 
+class Ending(Watching):
+    """One that ends for certain. A watcher of kopf's whose connection breaks just when it is cancelled may go on as if
+    nothing had been said, and kopf waits for it for ever: a program ends then nevertheless, a test's thread does not.
+    """
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    async def _look_after(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super()._look_after()
+
+    async def stop(self) -> None:
+        stopping = asyncio.create_task(super().stop())
+        deadline = time.monotonic() + SOON_S
+        await asyncio.to_thread(self._thread.join, 1.0)
+        while self._thread.is_alive() and self.loop is not None:
+            assert time.monotonic() < deadline, "the thread of the watch does not end"
+            with suppress(RuntimeError):  # its loop has ended meanwhile
+                self.loop.call_soon_threadsafe(self._cancel_again)
+            await asyncio.to_thread(self._thread.join, 1.0)
+        await stopping
+
+    def _cancel_again(self) -> None:
+        for task in asyncio.all_tasks(self.loop):
+            if task.get_name().startswith("watcher for"):
+                task.cancel()
+
+
 @asynccontextmanager
 async def watching(proxy: FaultProxy, seen: Seen) -> AsyncIterator[asyncio.Task[None]]:
     """A watch through ``proxy``; gives what ends when the watch does."""
-    watch = Watching(lambda: kopf.ConnectionInfo(server=proxy.url), seen.took)
+    watch = Ending(lambda: kopf.ConnectionInfo(server=proxy.url), seen.took)
     watch.start()
     ended = asyncio.create_task(watch.ended())
     try:
@@ -61,8 +89,6 @@ async def watching(proxy: FaultProxy, seen: Seen) -> AsyncIterator[asyncio.Task[
         ended.cancel()
         proxy.break_off()
         await watch.stop()
-        # A program ends then whatever still runs; here the next test would meet it.
-        await asyncio.to_thread(watch._thread.join, SOON_S)
 
 
 def watched(api: ApiServer, fault: Callable[[FaultProxy, Seen], Any]) -> None:
