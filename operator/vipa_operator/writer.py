@@ -130,9 +130,14 @@ class Writer:
     def _next(self) -> Slot | None:
         for waiting in self._waiting:
             for slot in waiting:
-                if slot not in self._flying:
+                if slot not in self._flying and not self._must_wait(slot):
                     return slot
         return None
+
+    def _must_wait(self, slot: Slot) -> bool:
+        """Who sees that a request is gone must find in the status what became of it."""
+        status = Slot(1, slot.key, "status")
+        return slot.order == 2 and (status in self._flying or status in self._waiting[1])
 
     # --- one write
 

@@ -6,14 +6,22 @@ from typing import Any
 import pytest
 
 from vipa.resources.node import VirtualIPNodeSpec
+from vipa.resources.virtualip import VirtualIPStatus
 from vipa_operator.errors import ApiError
 from vipa_operator.eventing import Events
 from vipa_operator.reconcile import Kind
-from vipa_operator.reconcile.writes import SpecWrite, Writes
+from vipa_operator.reconcile.writes import AnnotationWrite, SpecWrite, StatusWrite, Writes
 from vipa_operator.store import Store
 from vipa_operator.writer import Writer
 
 OBJECT = {"metadata": {"name": "w1", "uid": "u1", "resourceVersion": "7", "generation": 1}, "spec": {"epoch": 1}}
+
+VIP = {
+    "apiVersion": "vipa.dev/v1alpha1",
+    "kind": "VirtualIP",
+    "metadata": {"name": "erp", "uid": "u1", "resourceVersion": "7", "generation": 1},
+    "spec": {"addresses": ["10.1.1.7"]},
+}
 
 
 class FakeApi:
@@ -82,3 +90,49 @@ def test_a_share_that_the_api_server_does_not_take_is_told_once(error: ApiError)
 @pytest.mark.parametrize("status", [409, 429, 500, 503])
 def test_what_passes_is_no_news(status: int) -> None:
     assert said(ApiError(status, "", "try again")) == []
+
+
+class SlowApi(FakeApi):
+    """Takes its time for a status; keeps what was answered, in order."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.done: list[str] = []
+
+    async def apply(self, path: str, body: object, timeout_s: float) -> dict[str, Any]:
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.done.append("status")
+        return VIP
+
+    async def request(  # type: ignore[override]
+        self, method: str, path: str, body: object, *, content: str, timeout_s: float
+    ) -> dict[str, Any]:
+        self.done.append("request removed")
+        return VIP
+
+
+def test_a_request_to_move_goes_after_the_status_that_says_what_became_of_it() -> None:
+    api = SlowApi()
+
+    async def play() -> None:
+        store = Store()
+        writer = Writer(
+            api,  # type: ignore[arg-type]
+            store,
+            Events(api, "one"),  # type: ignore[arg-type]
+            leads=lambda: True,
+            changed=lambda: None,
+            wrote=lambda: None,
+        )
+        writer.submit(
+            Writes(
+                statuses=[StatusWrite("erp", "u1", VirtualIPStatus())],
+                annotations=[AnnotationWrite("erp", "u1", "w2")],
+            )
+        )
+        while writer.busy:
+            await asyncio.sleep(0)
+
+    asyncio.run(play())
+    assert api.done == ["status", "request removed"]
