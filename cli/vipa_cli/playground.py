@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vipa_agent.status import StatusError, read_status
 from vipa_cli.demo.situation import Step, Verb
 from vipa_lab.echo_server import READY
 from vipa_lab.errors import LabError
@@ -136,6 +137,13 @@ class Playground:
             )
             for node in self.nodes
         )
+
+    def informed(self, node: str) -> bool:
+        """Whether the agent of ``node`` can be asked, and knows the virtual IP."""
+        try:
+            return bool(read_status(self.state_dir(node))["vips"])
+        except StatusError:  # it is being started
+            return False
 
     def check_agents(self) -> None:
         """LabError with the last words of an agent that ended by itself."""

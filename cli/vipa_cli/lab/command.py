@@ -51,7 +51,7 @@ class _Shell:
         """All commands of standard input."""
         for node in self._playground.nodes:  # one after the other, or whichever starts faster would serve at first
             self._playground.do(Step(Verb.START, node.name))
-            self._await_served()
+            self._await_served(node.name)
         if self._interactive:
             print(f"{HELP}\n")
             self._status()
@@ -136,12 +136,16 @@ class _Shell:
         except FileNotFoundError:
             raise LabError(f"there is no program {words[0]!r} on this machine") from None
 
-    def _await_served(self) -> None:
+    def _await_served(self, started: str) -> None:
         deadline = time.monotonic() + _SERVED_TIMEOUT_S
-        while not self._wire.answerer():
+        while not (self._wire.answerer() and self._playground.informed(started)):
             self._playground.check_agents()
             if time.monotonic() > deadline:
-                raise LabError(f"nobody answers for {VIP} {_SERVED_TIMEOUT_S:g} s after the agents were started")
+                answers = self._wire.answerer() or "nobody"
+                raise LabError(
+                    f"{_SERVED_TIMEOUT_S:g} s after the agent of {started} was started {answers} answers for {VIP}, "
+                    f"and it {'can' if self._playground.informed(started) else 'cannot'} be asked about it"
+                )
             time.sleep(_POLL_S)
 
 
