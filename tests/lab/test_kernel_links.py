@@ -1,7 +1,5 @@
 """Interfaces as the kernel reports them: events, snapshots, the poll; and a run with the agent's rights."""
 
-import ctypes
-import os
 import select
 import sys
 import time
@@ -14,18 +12,16 @@ from vipa.election.events import LocalInterface
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents
 from vipa_agent.nics import ALERT_POLL_S, ALERT_S, POLL_S, Nics
-from vipa_lab.host import Host
+from vipa_lab.gate_rig import within
 from vipa_lab.lab import Lab
 from vipa_lab.node import Node
 from vipa_lab.process import AGENT_CAPABILITIES
-from vipa_lab.syscalls import CLONE_NEWNET
 
 VIP = "10.1.1.7"
 OWN = (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))
 DEADLINE_S = 10.0
 QUIET_S = 0.2
 T = TypeVar("T")
-libc = ctypes.CDLL(None, use_errno=True)
 
 AGENT = """
 from vipa_agent.kernel.kernel import Kernel
@@ -46,22 +42,6 @@ kernel.guard(("10.1.1.7",), own)
 CLEAN_UP
 kernel.close()
 """
-
-
-def within(host: Host, function: Callable[[], T]) -> T:
-    """Run in the machine's network namespace, on this thread."""
-    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    try:
-        enter(host.namespace.fd)
-        return function()
-    finally:
-        enter(outside)
-        os.close(outside)
-
-
-def enter(namespace_fd: int) -> None:
-    if libc.setns(namespace_fd, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def eventually(check: Callable[[], object], timeout_s: float = DEADLINE_S) -> None:

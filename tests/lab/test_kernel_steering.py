@@ -4,8 +4,6 @@ The node: eth1 10.1.1.4, eth2 10.1.1.5 on one LAN with the client 10.1.1.100 and
 10.9.9.9 lives. Under strict rp_filter nothing at all works on eth2 without steering.
 """
 
-import ctypes
-import os
 import socket
 import threading
 import time
@@ -15,9 +13,9 @@ from typing import TypeVar
 import pytest
 
 from vipa_agent.kernel.kernel import Kernel
+from vipa_lab.gate_rig import within
 from vipa_lab.host import Host
 from vipa_lab.lab import Lab
-from vipa_lab.syscalls import CLONE_NEWNET
 
 VIP, PORT = "10.1.1.7", 7000
 CLAIM_S = 0.1  # the longest that the election asks for
@@ -28,23 +26,6 @@ ECHO_REQUEST = bytes.fromhex("0800f7ff00000000")
 """ICMP type 8, code 0, checksum, identifier 0, sequence 0 (RFC 792)."""
 DEADLINE_S = 10.0
 T = TypeVar("T")
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-def within(host: Host, function: Callable[[], T]) -> T:
-    """Run in the machine's network namespace, on this thread."""
-    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    try:
-        enter(host.namespace.fd)
-        return function()
-    finally:
-        enter(outside)
-        os.close(outside)
-
-
-def enter(namespace_fd: int) -> None:
-    if libc.setns(namespace_fd, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 class Rig:
