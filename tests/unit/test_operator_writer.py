@@ -45,6 +45,18 @@ class FakeApi:
         return body
 
 
+def writer_to(api: FakeApi, store: Store) -> Writer:
+    """That of the leader."""
+    return Writer(
+        api,  # type: ignore[arg-type]
+        store,
+        Events(api, "one"),  # type: ignore[arg-type]
+        leads=lambda: True,
+        changed=lambda: None,
+        wrote=lambda: None,
+    )
+
+
 def said(error: ApiError, tries: int = 3) -> list[dict[str, Any]]:
     """Events after the share of w1 was refused so often."""
     api = FakeApi(error)
@@ -52,14 +64,7 @@ def said(error: ApiError, tries: int = 3) -> list[dict[str, Any]]:
     async def play() -> None:
         store = Store()
         store.put(Kind.AGENT, OBJECT)
-        writer = Writer(
-            api,  # type: ignore[arg-type]
-            store,
-            Events(api, "one"),  # type: ignore[arg-type]
-            leads=lambda: True,
-            changed=lambda: None,
-            wrote=lambda: None,
-        )
+        writer = writer_to(api, store)
         for _ in range(tries):
             writer.submit(Writes(specs=[SpecWrite("w1", "u1", "n1", VirtualIPNodeSpec(2))]))
             while writer.busy:
@@ -116,15 +121,7 @@ def test_a_request_to_move_goes_after_the_status_that_says_what_became_of_it() -
     api = SlowApi()
 
     async def play() -> None:
-        store = Store()
-        writer = Writer(
-            api,  # type: ignore[arg-type]
-            store,
-            Events(api, "one"),  # type: ignore[arg-type]
-            leads=lambda: True,
-            changed=lambda: None,
-            wrote=lambda: None,
-        )
+        writer = writer_to(api, Store())
         writer.submit(
             Writes(
                 statuses=[StatusWrite("erp", "u1", VirtualIPStatus())],
