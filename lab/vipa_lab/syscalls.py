@@ -1,6 +1,6 @@
-"""The few system calls Python 3.11 does not offer, by ctypes: unshare(2) and mount(2).
+"""The few system calls Python 3.11 does not offer, by ctypes: unshare(2), setns(2) and mount(2).
 
-Both act on the calling *thread* for network, mount, UTS and PID namespaces, which is what
+They act on the calling *thread* for network, mount, UTS and PID namespaces, which is what
 :mod:`vipa_lab.namespace` builds on.
 """
 
@@ -28,6 +28,13 @@ def unshare(flags: int) -> None:
     if _libc.unshare(ctypes.c_int(flags)) != 0:
         error = ctypes.get_errno()
         raise OSError(error, f"unshare({flags:#x}): {os.strerror(error)}")
+
+
+def setns(fd: int, flags: int) -> None:
+    """Move the calling thread into the namespace that ``fd`` is open on; OSError when refused."""
+    if _libc.setns(ctypes.c_int(fd), ctypes.c_int(flags)) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"setns({flags:#x}): {os.strerror(error)}")
 
 
 def mount(source: str, target: str, flags: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from vipa_lab.errors import LabError
+from vipa_lab.gate_rig import Rig
 from vipa_lab.lab import Lab
 from vipa_lab.privileges import ensure_privileges
 from vipa_lab.scenario import Scenario, ibm_i_lab
@@ -32,3 +33,11 @@ def lab(privileges: None) -> Iterator[Lab]:
 def ibm_i(lab: Lab) -> Scenario:
     """The seed's LAN without a virtual IP bound anywhere, echo servers running."""
     return ibm_i_lab(lab)
+
+
+@pytest.fixture
+def rig(lab: Lab) -> Iterator[Rig]:
+    """For tests of the kernel layer: a node with two NICs, and a station that asks who answers."""
+    made = Rig(lab)
+    yield made
+    made.close()

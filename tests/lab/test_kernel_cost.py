@@ -1,8 +1,6 @@
 """What the kernel layer costs, alone and beside a ruleset the size of kube-proxy's. ``pytest -s`` prints the figures
 that docs/design/0003-kernel.md quotes; the bounds here are wide, since they must hold on a busy machine."""
 
-import ctypes
-import os
 import statistics
 import subprocess
 import time
@@ -14,35 +12,24 @@ from vipa_agent.kernel.flips import renewal
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.nfnl import NftSocket
+from vipa_lab.kernel_rig import CLAIM_S, LONG_S, add_node
 from vipa_lab.lab import Lab
-from vipa_lab.syscalls import CLONE_NEWNET
+from vipa_lab.within import inside
 
-CLAIM_S = 0.1  # the longest that the election asks for
 VIPS = tuple(f"10.1.{n // 250 + 2}.{n % 250 + 1}" for n in range(2000))
 OWN = (("eth1", "10.1.1.4/16"), ("eth2", "10.1.1.5/16"))
-LONG_S = 60.0
 CHAINS, SETS = 4000, 1000
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 @pytest.fixture
-def kernel() -> Iterator[Kernel]:
+def kernel(lab: Lab) -> Iterator[Kernel]:
     """A kernel layer on a node with two NICs; this thread stays in the node's network for the test."""
-    outside = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    with Lab() as lab:
-        switch = lab.add_switch()
-        node = lab.add_node("w1")
-        for _name, address in OWN:
-            node.add_nic(switch, address)
-        lab.settle()
-        assert libc.setns(node.namespace.fd, CLONE_NEWNET) == 0
-        try:
-            made = Kernel(lambda _i, _until: None, lambda _i: None)
-            yield made
-            made.close()
-        finally:
-            assert libc.setns(outside, CLONE_NEWNET) == 0
-            os.close(outside)
+    node = add_node(lab, lab.add_switch(), OWN)
+    lab.settle()
+    with inside(node):
+        made = Kernel(lambda _i, _until: None, lambda _i: None)
+        yield made
+        made.close()
 
 
 def measure(what: str, function: Callable[[], object], times: int) -> float:

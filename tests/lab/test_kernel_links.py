@@ -4,7 +4,6 @@ import select
 import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import TypeVar
 
 import pytest
 
@@ -12,16 +11,14 @@ from vipa.election.events import LocalInterface
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents
 from vipa_agent.nics import ALERT_POLL_S, ALERT_S, POLL_S, Nics
-from vipa_lab.gate_rig import within
+from vipa_lab.kernel_rig import OWN, VIP, add_node
 from vipa_lab.lab import Lab
 from vipa_lab.node import Node
 from vipa_lab.process import AGENT_CAPABILITIES
+from vipa_lab.until import SOON_S, until
+from vipa_lab.within import within
 
-VIP = "10.1.1.7"
-OWN = (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))
-DEADLINE_S = 10.0
 QUIET_S = 0.2
-T = TypeVar("T")
 
 AGENT = """
 from vipa_agent.kernel.kernel import Kernel
@@ -44,24 +41,11 @@ kernel.close()
 """
 
 
-def eventually(check: Callable[[], object], timeout_s: float = DEADLINE_S) -> None:
-    end_s = time.monotonic() + timeout_s
-    while time.monotonic() < end_s:
-        if check():
-            return
-        time.sleep(0.002)
-    pytest.fail(f"not within {timeout_s:g} s")
-
-
 @pytest.fixture
-def node() -> Iterator[Node]:
-    with Lab() as lab:
-        switch = lab.add_switch()
-        made = lab.add_node("w1")
-        for _name, address in OWN:
-            made.add_nic(switch, address)
-        lab.settle()
-        yield made
+def node(lab: Lab) -> Node:
+    made = add_node(lab, lab.add_switch())
+    lab.settle()
+    return made
 
 
 @pytest.fixture
@@ -92,7 +76,7 @@ def test_a_snapshot_tells_interfaces_without_virtual_ips(node: Node, kernel: Ker
     assert eth1 == LocalInterface("eth1", node.nics["eth1"].mac, ("10.1.1.4/24",), True, True, ("10.1.1.254",))
     assert eth2 == LocalInterface("eth2", node.nics["eth2"].mac, ("10.1.1.5/24",), True, True, ())
     node.nics["eth1"].port.down()
-    eventually(lambda: not kernel.snapshot()[0].carrier)
+    until(lambda: not kernel.snapshot()[0].carrier)
     node.nics["eth2"].set_admin(up=False)
     assert not kernel.snapshot()[1].up
 
@@ -108,7 +92,7 @@ def test_the_poll_sees_carrier_and_deletion(node: Node, kernel: Kernel) -> None:
     eth1, eth2 = indexes["eth1"], indexes["eth2"]
     assert kernel.links.poll((eth1, eth2)) == {eth1: (True, True), eth2: (True, True)}
     node.nics["eth1"].port.down()
-    eventually(lambda: kernel.links.poll((eth1,)) == {eth1: (True, False)}, 0.5)
+    until(lambda: kernel.links.poll((eth1,)) == {eth1: (True, False)}, timeout_s=0.5)
     node.nics["eth1"].port.up()
     node.nics["eth2"].set_admin(up=False)
     assert kernel.links.poll((eth2,)) == {eth2: (False, False)}
@@ -139,7 +123,7 @@ def timed(function: Callable[[], object]) -> float:
 
 def test_events_tell_what_changed(node: Node, kernel: Kernel, events: LinkEvents) -> None:
     kernel.guard((VIP,), OWN)
-    eventually(lambda: is_quiet(events))
+    until(lambda: is_quiet(events))
     kernel.bind((VIP,), ("eth1",))
     changed = events.drain()
     assert (changed.interfaces, changed.vips) == (False, False), "our own binding is no news"
@@ -152,14 +136,14 @@ def test_events_tell_what_changed(node: Node, kernel: Kernel, events: LinkEvents
         ["ip", "route", "add", "default", "via", "10.1.1.254", "dev", "eth1"],
         ["ip", "route", "del", "default"],
     ):
-        eventually(lambda: is_quiet(events))
+        until(lambda: is_quiet(events))
         node.run(change)
-        assert select.select([events], [], [], DEADLINE_S)[0]
+        assert select.select([events], [], [], SOON_S)[0]
         assert events.drain().interfaces, change
 
 
 def test_lost_events_count_as_a_change_of_everything(node: Node, events: LinkEvents) -> None:
-    eventually(lambda: is_quiet(events))
+    until(lambda: is_quiet(events))
     routes = "\n".join(f"route add 10.{100 + n // 250}.{n % 250}.0/24 dev eth1" for n in range(3000))
     path = node.run_dir / "routes"
     path.write_text(routes)
@@ -174,17 +158,17 @@ def test_net_admin_and_net_raw_are_enough(node: Node, clean_up: bool) -> None:
     """In a process with the agent's two capabilities; a second one cleans up after the first."""
     script = AGENT.replace("CLEAN_UP", "kernel.clean_up()" if clean_up else "")
     process = node.start([sys.executable, "-c", script], "agent", capabilities=AGENT_CAPABILITIES)
-    assert process.wait(DEADLINE_S) == 0, process.log.read_text()
+    assert process.wait(SOON_S) == 0, process.log.read_text()
     left = node.run(["nft", "list", "ruleset"])
     assert ("vipa" in left) != clean_up
     tidy = "from vipa_agent.kernel.kernel import Kernel\nk = Kernel(print, print)\nk.clean_up()\nk.close()"
     process = node.start([sys.executable, "-c", tidy], "tidy", capabilities=AGENT_CAPABILITIES)
-    assert process.wait(DEADLINE_S) == 0, process.log.read_text()
+    assert process.wait(SOON_S) == 0, process.log.read_text()
     assert node.run(["nft", "list", "ruleset"]) == ""
 
 
 def test_without_rights_the_error_says_what_is_missing(node: Node) -> None:
     script = "from vipa_agent.kernel.kernel import Kernel\nKernel(print, print)"
     process = node.start([sys.executable, "-c", script], "agent", capabilities=("net_raw",))
-    assert process.wait(DEADLINE_S) != 0
+    assert process.wait(SOON_S) != 0
     assert "CAP_NET_ADMIN is needed" in process.log.read_text()

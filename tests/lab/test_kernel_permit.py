@@ -2,23 +2,14 @@
 
 import errno
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from vipa.timing import PROFILES, Timing
 from vipa_agent.kernel.clock import boottime_s
-from vipa_lab.gate_rig import CLAIM_S, LONG_S, PERMIT_S, QUIET_S, VIP, VIP2, Rig, eventually, wait_past
-from vipa_lab.lab import Lab
-
-
-@pytest.fixture
-def rig() -> Iterator[Rig]:
-    with Lab() as lab:
-        made = Rig(lab)
-        yield made
-        made.call(made.kernel.close)
-        made.socket.close()
+from vipa_lab.gate_rig import PERMIT_S, QUIET_S, VIP2, Rig, wait_past
+from vipa_lab.kernel_rig import CLAIM_S, LONG_S, VIP
+from vipa_lab.until import until
 
 
 def test_answers_end_with_the_permit(rig: Rig) -> None:
@@ -37,7 +28,7 @@ def test_answers_end_with_the_permit(rig: Rig) -> None:
 
     # It ends after the time we speak of by the time the transaction took (wide: this thread may stand still before it
     # sends), and by a timer tick (4 ms at HZ=250).
-    assert eventually(last_answer) < 0.2
+    assert until(last_answer) < 0.2
     assert rig.ask() == set()
 
 
@@ -86,7 +77,7 @@ def test_renewal_keeps_answers_coming(rig: Rig) -> None:
         rig.kernel.tick()
         time.sleep(0.02)
     assert rig.ask() == {"eth1"}
-    eventually(lambda: len(rig.renewed) >= 3)
+    until(lambda: len(rig.renewed) >= 3)
     assert not rig.lapsed, "renewed in time"
     assert rig.renewed[-1][1] > boottime_s()
     rig.call(lambda: rig.kernel.renew({}))
@@ -97,10 +88,10 @@ def test_a_hung_loop_lets_the_permit_end(rig: Rig) -> None:
     rig.serve()
     rig.claim("eth1")
     rig.call(lambda: rig.kernel.renew({"eth1": PERMIT_S}))
-    eventually(lambda: rig.ask() == set())  # nobody ticks
+    until(lambda: rig.ask() == set())  # nobody ticks
     assert not rig.lapsed, "a hung owner is not told"
     rig.kernel.tick()
-    eventually(lambda: rig.lapsed == ["eth1"])  # it thaws, and the renewal finds the permit gone
+    until(lambda: rig.lapsed == ["eth1"])  # it thaws, and the renewal finds the permit gone
     assert rig.ask() == set()
 
 

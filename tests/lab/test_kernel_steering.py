@@ -6,59 +6,35 @@ The node: eth1 10.1.1.4, eth2 10.1.1.5 on one LAN with the client 10.1.1.100 and
 
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 
 import pytest
 
-from vipa_agent.kernel.kernel import Kernel
-from vipa_lab.gate_rig import within
 from vipa_lab.host import Host
+from vipa_lab.kernel_rig import BOTH, LONG_S, OWN, VIP, KernelRig
 from vipa_lab.lab import Lab
+from vipa_lab.until import SOON_S, until
+from vipa_lab.within import within
 
-VIP, PORT = "10.1.1.7", 7000
-CLAIM_S = 0.1  # the longest that the election asks for
-OWN = (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))
-BOTH = ("eth1", "eth2")
-LONG_S = 60.0
+PORT = 7000
 ECHO_REQUEST = bytes.fromhex("0800f7ff00000000")
 """ICMP type 8, code 0, checksum, identifier 0, sequence 0 (RFC 792)."""
-DEADLINE_S = 10.0
-T = TypeVar("T")
 
 
-class Rig:
+class Rig(KernelRig):
     """Node, client and gateway; the node's kernel layer with conntrack steering on."""
 
     def __init__(self, lab: Lab) -> None:
-        self.lab = lab
-        switch = lab.add_switch()
-        self.node = lab.add_node("w1")
-        for _name, address in OWN:
-            self.node.add_nic(switch, address)
+        super().__init__(lab)
         self.client = lab.add_station("client")
-        self.client.add_nic(switch, "10.1.1.100/24")
+        self.client.add_nic(self.switch, "10.1.1.100/24")
         self.gateway = lab.add_station("gateway")
-        self.gateway.add_nic(switch, "10.1.1.254/24", "10.9.9.9/32")
+        self.gateway.add_nic(self.switch, "10.1.1.254/24", "10.9.9.9/32")
         lab.settle()
         self.node.add_route("default", "10.1.1.254")
         self.node.set_ipv4_conf(rp_filter=1)
         self.before = self.state()
-        self.kernel = self.call(lambda: Kernel(lambda _i, _until: None, lambda _i: None, forwarded_replies=True))
-
-    def call(self, function: Callable[[], T]) -> T:
-        return within(self.node, function)
-
-    def serve(self) -> None:
-        self.call(lambda: self.kernel.guard((VIP,), OWN))
-        self.call(lambda: self.kernel.bind((VIP,), BOTH))
-
-    def claim(self, interface: str) -> None:
-        def attempt() -> bool:
-            return self.kernel.begin_claim((VIP,), CLAIM_S) and self.kernel.permit((VIP,), interface, LONG_S)[0]
-
-        eventually(attempt)
+        self.kernel = self.start(forwarded_replies=True)
 
     def state(self) -> dict[str, str]:
         """All that the kernel layer may touch, as people would look at it. IPv4 only: duplicate address detection
@@ -89,21 +65,12 @@ class Rig:
         self.node.nics[nic].port.block()
 
 
-def eventually(check: Callable[[], object], timeout_s: float = DEADLINE_S) -> None:
-    end_s = time.monotonic() + timeout_s
-    while time.monotonic() < end_s:
-        if check():
-            return
-        time.sleep(0.005)
-    pytest.fail(f"not within {timeout_s:g} s")
-
-
 @pytest.fixture
-def rig() -> Iterator[Rig]:
-    with Lab() as lab:
-        made = Rig(lab)
-        yield made
-        made.call(made.kernel.close)
+def rig(lab: Lab) -> Iterator[Rig]:
+    """In place of the one that most tests of the kernel layer have."""
+    made = Rig(lab)
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("rp_filter", [0, 1, 2])
@@ -123,7 +90,7 @@ def test_routes_that_an_interface_was_not_ready_for_are_asked_for_when_it_is(rig
     rig.serve()
     assert not rig.call(rig.kernel.lacking)
     rig.node.nics["eth1"].set_admin(up=True)
-    eventually(lambda: rig.call(rig.kernel.lacking) == "a route of eth1")
+    until(lambda: rig.call(rig.kernel.lacking) == "a route of eth1")
     rig.serve()
     assert not rig.call(rig.kernel.lacking)
     rig.claim("eth1")
@@ -155,7 +122,7 @@ def test_a_tcp_session_survives_a_move_off_a_dead_path(rig: Rig) -> None:
     server.start()
 
     def connect() -> socket.socket:
-        return socket.create_connection((VIP, PORT), timeout=DEADLINE_S)
+        return socket.create_connection((VIP, PORT), timeout=SOON_S)
 
     with within(rig.client, connect) as session, listener:
         session.sendall(b"before")
@@ -197,8 +164,8 @@ def test_forwarded_services_follow_the_election(rig: Rig, own_table: bool) -> No
     client_socket = within(rig.client, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
     with pod_socket, client_socket:
         pod_socket.bind(("", PORT))
-        pod_socket.settimeout(DEADLINE_S)
-        client_socket.settimeout(DEADLINE_S)
+        pod_socket.settimeout(SOON_S)
+        client_socket.settimeout(SOON_S)
         client_socket.sendto(b"ask", (VIP, PORT))
         data, peer = pod_socket.recvfrom(10)
         assert peer[0] == "10.1.1.100"
@@ -242,7 +209,7 @@ def test_cleaning_up_leaves_nothing_even_after_a_restart(rig: Rig) -> None:
     rig.call(rig.kernel.close)
     during = rig.state()
     assert all(during[look] != rig.before[look] for look in during), "the comparison below can fail"
-    rig.kernel = rig.call(lambda: Kernel(lambda _i, _until: None, lambda _i: None))
+    rig.kernel = rig.start()
     rig.call(rig.kernel.clean_up)
     assert rig.state() == rig.before
     rig.call(rig.kernel.clean_up)

@@ -1,0 +1,33 @@
+"""Waiting for what shall become true: the answer is handed on, and what never comes is named."""
+
+from itertools import chain, repeat
+
+import pytest
+
+from vipa_lab.errors import LabError
+from vipa_lab.until import until
+
+
+def test_the_first_true_answer_is_given() -> None:
+    answers = iter(["", "", "yes", "no"])
+    assert until(lambda: next(answers), every_s=0) == "yes"
+    assert next(answers) == "no"
+
+
+def test_what_does_not_come_is_named() -> None:
+    with pytest.raises(AssertionError, match=r"^not within 0 s: w2 answers$"):
+        until(lambda: False, "w2 answers", timeout_s=0)
+    with pytest.raises(LabError, match=r"^not within 0 s$"):
+        until(lambda: None, timeout_s=0, error=LabError)
+
+
+def test_the_message_tells_what_was_seen_last() -> None:
+    seen: list[int] = []
+    with pytest.raises(AssertionError, match="only 1$"):
+        until(lambda: seen.append(1), lambda: f"only {len(seen)}", timeout_s=0)
+
+
+def test_who_stood_still_past_the_deadline_looks_once_more() -> None:
+    answers = chain([False], repeat(True))
+    # The pause is the stall: the deadline is over when it ends.
+    assert until(lambda: next(answers), timeout_s=0.001, every_s=0.05)
