@@ -1,7 +1,5 @@
 """Waiting for what shall become true: the answer is handed on, and what never comes is named."""
 
-from itertools import chain, repeat
-
 import pytest
 
 from vipa_lab.errors import LabError
@@ -23,11 +21,26 @@ def test_what_does_not_come_is_named() -> None:
 
 def test_the_message_tells_what_was_seen_last() -> None:
     seen: list[int] = []
-    with pytest.raises(AssertionError, match="only 1$"):
+    with pytest.raises(AssertionError, match=r"only 1$"):
         until(lambda: seen.append(1), lambda: f"only {len(seen)}", timeout_s=0)
 
 
-def test_who_stood_still_past_the_deadline_looks_once_more() -> None:
-    answers = chain([False], repeat(True))
-    # The pause is the stall: the deadline is over when it ends.
-    assert until(lambda: next(answers), timeout_s=0.001, every_s=0.05)
+class StallingClock:
+    """Every pause takes a minute."""
+
+    now_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, _seconds: float) -> None:
+        self.now_s += 60.0
+
+
+def test_who_stood_still_past_the_deadline_looks_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vipa_lab.until.time", StallingClock())
+    answers = iter([False, True])
+    assert until(lambda: next(answers), timeout_s=10.0)
+    looks = iter([False, False, True])
+    with pytest.raises(AssertionError):
+        until(lambda: next(looks), timeout_s=10.0)
