@@ -12,6 +12,7 @@ from vipa_lab.gate_rig import Rig
 from vipa_lab.lab import Lab
 from vipa_lab.privileges import ensure_privileges
 from vipa_lab.scenario import Scenario, ibm_i_lab
+from vipa_lab.wire_rig import Wire
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -39,5 +40,13 @@ def ibm_i(lab: Lab) -> Scenario:
 def rig(lab: Lab) -> Iterator[Rig]:
     """For tests of the kernel layer: a node with two NICs, and a station that asks who answers."""
     made = Rig(lab)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def wire(lab: Lab) -> Iterator[Wire]:
+    """For tests of packet sockets: two stations and a cable between them."""
+    made = Wire(lab)
     yield made
     made.close()
