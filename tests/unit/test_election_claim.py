@@ -2,37 +2,18 @@
 
 import pytest
 
-from unit.fakes.machine import COMMIT_S, Machine
+from unit.fakes.machine import COMMIT_S
 from unit.fakes.names import VIP, ip, mac_of
 from unit.fakes.net import WIRE_S, Net
-from unit.fakes.puppet import Puppet
+from unit.fakes.scenes import probes, spare_of, two_spares_of
 from vipa.election import actions as act
 from vipa.election import events as ev
 from vipa.election.states import State
-from vipa.heartbeat import Relay, WireRole
-from vipa.plan import Policy
+from vipa.heartbeat import WireRole
 from vipa.reasons import Reason
 from vipa.timing import PROFILES, Timing, claim_delay_s, node_death_s
 
 PROFILE = PROFILES[Timing.DEFAULT]
-
-
-def probes(net: Net, node: str, since: float = 0.0) -> list[float]:
-    """Times of broadcast probes for the VIP."""
-    found = [e for e in net.did(node, act.Probe) if isinstance(e.action, act.Probe) and e.at > since]
-    return [e.at for e in found if isinstance(e.action, act.Probe) and e.action.address == VIP and not e.action.mac]
-
-
-def spare_of(net: Net, timing: Timing = Timing.DEFAULT) -> tuple[Machine, Puppet]:
-    """b, spare of the holder p."""
-    b, p = net.machine("b", 5), net.puppet("p", 4)
-    p.interval_s = PROFILES[timing].interval_s
-    p.permit_left_s = 0.0
-    net.start(net.vip(4, 5, policy=Policy(timing)))
-    p.speak(WireRole.HOLDER)
-    net.run(PROFILES[timing].silence_s * 10)
-    assert b.is_(State.SPARE)
-    return b, p
 
 
 @pytest.mark.parametrize("timing", Timing)
@@ -149,15 +130,10 @@ def test_every_second_probe_answered_is_never_enough(net: Net) -> None:
     assert not net.did("b", act.BeginClaim)
 
 
-@pytest.mark.parametrize(("rank", "claims"), [(1, False), (3, True)])
-def test_claiming_of_a_better_rank_resets_the_count(net: Net, rank: int, claims: bool) -> None:
-    net.machine("b", 6)
-    p, q = net.puppet("p", 4), net.puppet("q", 5 if rank == 1 else 9)
-    net.start(net.vip(4, 5, 6, 9))
+@pytest.mark.parametrize(("other", "claims"), [(5, False), (9, True)])
+def test_claiming_of_a_better_rank_resets_the_count(net: Net, other: int, claims: bool) -> None:
+    _, p, q = two_spares_of(net, 6, other)
     q.interval_s = PROFILE.gap_s
-    p.speak(WireRole.HOLDER)
-    q.speak(WireRole.SPARE)
-    net.run(1)
     p.speaks = False
     q.speak(WireRole.CLAIMING)
     net.run(0.5)
@@ -168,12 +144,7 @@ def test_claiming_of_a_better_rank_resets_the_count(net: Net, rank: int, claims:
 
 
 def test_any_rank_that_is_permitting_is_waited_out(net: Net) -> None:
-    b = net.machine("b", 5)
-    p, q = net.puppet("p", 4), net.puppet("q", 6)
-    net.start(net.vip(4, 5, 6))
-    p.speak(WireRole.HOLDER)
-    q.speak(WireRole.SPARE)
-    net.run(1)
+    b, p, q = two_spares_of(net, 5, 6)
     p.speaks = False
     net.until(lambda: b.is_(State.SUSPECTING), 1)
     q.role = WireRole.PERMITTING
@@ -186,87 +157,12 @@ def test_any_rank_that_is_permitting_is_waited_out(net: Net) -> None:
 
 
 def test_claiming_is_said_from_the_first_unanswered_probe_on(net: Net) -> None:
-    net.machine("b", 5)
-    p, q = net.puppet("p", 4), net.puppet("q", 6)
-    net.start(net.vip(4, 5, 6))
-    p.speak(WireRole.HOLDER)
-    q.speak(WireRole.SPARE)
-    net.run(1)
+    _, p, q = two_spares_of(net, 5, 6)
     p.speaks = False
     net.run(0.5)
     roles = q.roles_heard("b")
     assert roles[-1] is WireRole.HOLDER
     assert roles[roles.index(WireRole.CLAIMING) - 1] is WireRole.SPARE
-
-
-def test_the_deaf_do_not_claim(net: Net) -> None:
-    spare_of(net)
-    net.cuts.add(("*", ip(5)))
-    net.run(5)
-    assert not net.did("b", act.BeginClaim, act.Bind, act.Permit)
-
-
-def test_contact_older_than_the_suspicion_does_not_count(net: Net) -> None:
-    b, p = spare_of(net)
-    p.speaks = False
-    net.until(lambda: b.is_(State.SUSPECTING), 1)
-    # deaf from here on, a whole silence before it can know that it is isolated
-    net.cuts.add(("*", ip(5)))
-    contact = b.elector.node.health.endpoints[ip(5)].contact_at
-    net.run(PROFILE.silence_s - (net.now - contact) - 0.001)
-    assert b.is_(State.SUSPECTING)
-    assert len(probes(net, "b")) > PROFILE.probes
-    assert b.vip().reason is Reason.NO_CONTACT
-    net.run(1)
-    assert not net.did("b", act.BeginClaim)
-
-
-def test_hearing_without_being_heard_is_no_contact(net: Net) -> None:
-    b, p = net.machine("b", 5), net.puppet("p", 4)
-    net.stations.clear()
-    p.deaf = True
-    net.start(net.vip(4, 5))
-    p.speak(WireRole.HOLDER)
-    net.run(5)
-    assert not net.did("b", act.BeginClaim)
-    assert b.elector.node.health.endpoints[ip(5)].reason is Reason.ONE_WAY
-
-
-def test_a_spare_that_only_a_deaf_holder_cannot_hear_claims_when_its_permit_ends(net: Net) -> None:
-    spare_of(net)[1].deaf = True  # the holder speaks on but hears nobody; the gateway hears this node
-    net.run(1)
-    assert net.did("b", act.BeginClaim)
-
-
-def test_news_of_the_holder_from_another_node_resets_the_count(net: Net) -> None:
-    b = net.machine("b", 6)
-    p, q = net.puppet("p", 4), net.puppet("q", 5)
-    net.start(net.vip(4, 5, 6))
-    p.speak(WireRole.HOLDER)
-    q.speak(WireRole.SPARE)
-    net.run(1)
-    holder = b.elector.node.peers["p"].id
-    net.cuts.add((p.address, ip(6)))
-    q.relays = (Relay(b.vip().id, holder, 0, 0, False, 0.001),)
-    net.run(1)
-    assert not net.did("b", act.BeginClaim)
-    q.relays = ()
-    net.run(1)
-    assert net.did("b", act.BeginClaim)
-
-
-def test_a_late_node_starts_its_suspicion_over(net: Net) -> None:
-    b, p = spare_of(net)
-    p.speaks = False
-    net.until(lambda: b.is_(State.SUSPECTING), 1)
-    b.frozen = True
-    net.run(PROFILE.permit_s)
-    b.thaw()
-    thawed = net.now
-    assert b.is_(State.SPARE)
-    assert b.vip().reason is Reason.LISTENING
-    net.until(lambda: b.is_(State.SUSPECTING), 1)
-    assert net.now - thawed == pytest.approx(PROFILE.silence_s, abs=1e-3)
 
 
 def test_a_claim_that_froze_before_the_permit_comes_to_nothing(net: Net) -> None:

@@ -10,6 +10,7 @@ from unit.fakes.machine import Machine
 from unit.fakes.names import VIP, ip
 from unit.fakes.net import Net
 from unit.fakes.puppet import Puppet
+from unit.fakes.scenes import spare_of
 from vipa.election import actions as act
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.states import State
@@ -127,10 +128,7 @@ def test_a_duel_is_fought_on_relayed_news(net: Net) -> None:
 
 
 def test_the_dead_holder_it_follows_is_no_rival(net: Net) -> None:
-    b, p = net.machine("b", 5), net.puppet("p", 4)
-    net.start(net.vip(4, 5))
-    p.speak(WireRole.HOLDER)
-    net.run(1)
+    b, p = spare_of(net)
     p.speaks = False
     net.run(1)
     assert not [e for e in net.did("b", act.Transition) if "LostDuel" in str(e.action)]

@@ -7,6 +7,7 @@ import pytest
 from unit.fakes.machine import COMMIT_S, Machine
 from unit.fakes.names import VIP, ip, mac_of
 from unit.fakes.net import Net
+from unit.fakes.scenes import holder_and_spare, probes
 from vipa.election import actions as act
 from vipa.election import events as ev
 from vipa.election.announcing import OFFSETS_S, PERIOD_S, next_at
@@ -21,26 +22,12 @@ PROFILE = PROFILES[Timing.DEFAULT]
 FOREIGN = "aa:aa:aa:aa:aa:aa"
 
 
-def vip_probes(net: Net, node: str) -> list[float]:
-    found = [e for e in net.did(node, act.Probe) if isinstance(e.action, act.Probe) and e.action.address == VIP]
-    return sorted({e.at for e in found})
-
-
 def announced(net: Net, node: str, since: float = 0.0) -> list[float]:
     return [e.at for e in net.did(node, act.Announce) if e.at >= since]
 
 
 def claims_vip(machine: Machine, mac: str, kind: ev.ArpKind = ev.ArpKind.REQUEST) -> list[act.Action]:
     return machine.step(ev.ArpSeen("eth1", kind, mac, VIP, VIP))
-
-
-def holder(net: Net) -> Machine:
-    a, p = net.machine("a", 4), net.puppet("p", 5)
-    net.start(net.vip(4, 5))
-    p.speak()
-    net.run(7)
-    assert a.is_(State.HOLDER)
-    return a
 
 
 def test_the_schedule() -> None:
@@ -79,7 +66,7 @@ def test_a_foreign_owner_is_probed_with_backoff_and_left_when_gone(net: Net) -> 
     a, _ = net.machine("a", 4), net.puppet("p", 5)
     net.start(net.vip(4, 5))
     net.run(100)
-    times = vip_probes(net, "a")
+    times = probes(net, "a")
     gaps = [b - a for a, b in pairwise(times)]
     first, most = CONFLICT_BACKOFF_S
     assert gaps[:4] == pytest.approx([first * 2**n for n in range(4)], abs=0.1)
@@ -89,7 +76,7 @@ def test_a_foreign_owner_is_probed_with_backoff_and_left_when_gone(net: Net) -> 
 
 
 def test_a_holder_defends_once_in_ten_seconds(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net, 7)
     began = net.now
     for _ in range(30):
         claims_vip(a, FOREIGN)
@@ -114,7 +101,7 @@ def test_a_spare_names_a_foreign_announcement_once(net: Net) -> None:
 
 
 def test_against_our_own_mac_it_announces_at_most_once_a_gap(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net, 7)
     began = net.now
     for _ in range(10):
         claims_vip(a, mac_of(ip(5)))
@@ -143,7 +130,7 @@ def test_a_better_peer_that_announces_unheard_takes_it(net: Net, better: bool, h
 
 
 def test_our_own_announcements_are_not_rivals(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net, 7)
     before = len(announced(net, "a"))
     claims_vip(a, mac_of(ip(4)))
     net.run(3 * COMMIT_S)
@@ -151,6 +138,6 @@ def test_our_own_announcements_are_not_rivals(net: Net) -> None:
 
 
 def test_an_address_probe_of_rfc_5227_owns_nothing(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net, 7)
     a.step(ev.ArpSeen("eth1", ev.ArpKind.REQUEST, FOREIGN, "0.0.0.0", VIP))
     assert a.vip().conflict == ""

@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from unit.fakes.machine import Machine
 from unit.fakes.names import CLUSTER, KEY, VIP, ip, mac_of
 from unit.fakes.net import Net
-from unit.fakes.puppet import Puppet
+from unit.fakes.scenes import holder_and_spare, spare_of
 from vipa.election import actions as act
 from vipa.election import events as ev
 from vipa.election.configuring import READ_S
@@ -20,15 +19,6 @@ from vipa.reasons import Reason
 from vipa.timing import PROFILES, Timing
 
 PROFILE = PROFILES[Timing.DEFAULT]
-
-
-def holder_and_spare(net: Net) -> tuple[Machine, Puppet]:
-    a, p = net.machine("a", 4), net.puppet("p", 5)
-    net.start(net.vip(4, 5))
-    p.speak()
-    net.run(1)
-    assert a.is_(State.HOLDER)
-    return a, p
 
 
 def test_a_replayed_beat_is_dropped_and_counted(net: Net) -> None:
@@ -57,10 +47,7 @@ def test_a_restarted_peer_is_heard_again(net: Net) -> None:
 
 
 def test_a_replayed_holder_takes_nothing_from_the_dead_s_follower(net: Net) -> None:
-    b, p = net.machine("b", 5), net.puppet("p", 4)
-    net.start(net.vip(4, 5))
-    p.speak(WireRole.HOLDER)
-    net.run(1)
+    b, p = spare_of(net)
     p.speaks = False
     net.run(1)
     assert b.is_(State.HOLDER)

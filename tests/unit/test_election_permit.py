@@ -2,9 +2,9 @@
 
 import pytest
 
-from unit.fakes.machine import Machine
 from unit.fakes.names import CLUSTER, KEY, VIP
 from unit.fakes.net import Net
+from unit.fakes.scenes import holder_and_spare
 from vipa.election import actions as act
 from vipa.election import events as ev
 from vipa.election.elector import Config
@@ -16,16 +16,6 @@ from vipa.reasons import Reason
 TOUCHING = (act.Bind, act.Unbind, act.Revoke, act.Move, act.Permit, act.BeginClaim)
 
 
-def holder(net: Net) -> Machine:
-    """a holds; p is its spare."""
-    a, p = net.machine("a", 4), net.puppet("p", 5)
-    net.start(net.vip(4, 5))
-    p.speak()
-    net.run(1)
-    assert a.is_(State.HOLDER)
-    return a
-
-
 def said(action: act.Action) -> set[WireRole]:
     if not isinstance(action, act.SendBeat):
         return set()
@@ -33,7 +23,7 @@ def said(action: act.Action) -> set[WireRole]:
 
 
 def test_a_lapsed_permit_comes_before_anything_else(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net)
     a.frozen = True
     net.run(0.6)
     assert net.answerers() == []
@@ -49,7 +39,7 @@ def test_a_lapsed_permit_comes_before_anything_else(net: Net) -> None:
 
 
 def test_after_a_lapse_it_listens_and_starts_anew(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net)
     a.frozen = True
     net.run(0.6)
     a.thaw()
@@ -65,14 +55,14 @@ def test_after_a_lapse_it_listens_and_starts_anew(net: Net) -> None:
 
 
 def test_the_renewal_thread_s_news_of_a_lapse_counts_too(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net)
     a.step(ev.PermitLapsed("eth1"))
     assert a.is_(State.LISTENING)
     assert a.renewing == ()
 
 
 def test_a_renewed_permit_outlives_the_first(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net)
     net.run(10)
     assert a.is_(State.HOLDER)
     assert a.elector.node.permits.until["eth1"] > net.now
@@ -110,7 +100,7 @@ def test_restart_inside_the_permit_adopts_and_touches_nothing(net: Net) -> None:
 
 
 def test_what_the_plan_does_not_give_it_is_not_adopted(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net)
     a.frozen = True
     a.elector = a._new()
     a.frozen = False
@@ -122,7 +112,7 @@ def test_what_the_plan_does_not_give_it_is_not_adopted(net: Net) -> None:
 
 
 def test_an_adopted_term_is_not_forgotten(net: Net) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net)
     a.elector = a._new()
     a.step(ev.PlanChanged(a.plan))
     a.step(ev.InterfacesChanged(tuple(a.nics.values())))
@@ -132,7 +122,7 @@ def test_an_adopted_term_is_not_forgotten(net: Net) -> None:
 
 @pytest.mark.parametrize("event", [ev.PermitRenewed("eth9", 1e9), ev.Permitted("gone", "eth1", True, 1e9)])
 def test_news_of_what_is_not_held_changes_nothing(net: Net, event: ev.Event) -> None:
-    a = holder(net)
+    a, _ = holder_and_spare(net)
     before = dict(a.elector.node.permits.until)
     a.step(event)
     assert a.elector.node.permits.until == before
