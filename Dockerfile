@@ -2,10 +2,12 @@
 #   docker buildx build --platform linux/amd64,linux/arm64 -t REGISTRY/vipa:0.1.0 --push .
 # Without internet: docs/install-airgapped.md.
 
-# Any image with Python 3.11 or newer, pip and sh, on which libnftables is there or apt-get can install it.
+# Any image with Python 3.11 or newer and sh, on which libnftables is there or apt-get can install it.
 ARG BASE=docker.io/library/python:3.11-slim-bookworm
+# Where pip runs, if the base has none: the same Python for the same kind of machine. Nothing of it stays.
+ARG BUILD_BASE=${BASE}
 
-FROM ${BASE} AS build
+FROM ${BUILD_BASE} AS build
 # Another package index, for builds without internet. Hashes are checked whatever it is.
 ARG PIP_INDEX_URL=
 COPY requirements-image.lock /
@@ -15,8 +17,10 @@ RUN python3 -m pip install --no-cache-dir --disable-pip-version-check --root-use
 COPY core/vipa /opt/vipa/vipa
 COPY nodeagent/vipa_agent /opt/vipa/vipa_agent
 COPY operator/vipa_operator /opt/vipa/vipa_operator
-# Compiled here, once: the root file system is read-only where it runs.
-RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/vipa \
+COPY LICENSE /opt/vipa/
+COPY tools/image_tree /
+# Compiled there, once: the root file system is read-only where it runs.
+RUN python3 /image_tree /opt/vipa \
     && mkdir /opt/vipa/commands \
     && for name in agent operator; do \
         printf '#!/usr/bin/env python3\nfrom vipa_%s.main import main\n\nmain()\n' $name >/opt/vipa/commands/vipa-$name \
@@ -25,8 +29,11 @@ RUN python3 -m compileall -q --invalidation-mode unchecked-hash /opt/vipa \
 FROM ${BASE}
 LABEL org.opencontainers.image.title=vipa org.opencontainers.image.licenses=Apache-2.0
 RUN ldconfig -p | grep -q libnftables.so.1 \
-    || { apt-get update && apt-get install -y --no-install-recommends libnftables1 && rm -rf /var/lib/apt/lists/*; }
+    || { apt-get update && apt-get install -y --no-install-recommends libnftables1 \
+        && apt-get clean && rm -rf /var/lib/apt/lists/*; }
 COPY --from=build /opt/vipa /opt/vipa
 ENV PATH=/opt/vipa/commands:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/vipa PYTHONDONTWRITEBYTECODE=1
+# The two bases fit each other: seen here, not on a node.
+RUN vipa-agent --help >/dev/null && vipa-operator --help >/dev/null
 # The operator's. Agents run as root: Kubernetes gives added capabilities to nobody else.
 USER 65532:65532

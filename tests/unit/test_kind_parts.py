@@ -78,6 +78,7 @@ def test_another_package_is_another_root() -> None:
     assert first.key == roots.Root("other", "trixie", ("systemd",)).key
     assert first.key != roots.Root("node", "trixie", ("systemd", "jq")).key
     assert first.key != roots.Root("node", "forky", ("systemd",)).key
+    assert first.key != roots.Root("node", "trixie", ("systemd",), ("--variant=essential",)).key
 
 
 @pytest.mark.parametrize(

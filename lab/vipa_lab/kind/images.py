@@ -1,4 +1,4 @@
-"""Container images without a registry: the node's, with the control plane inside, and the base of the project's.
+"""Container images without a registry: the node's, with the control plane inside, and the bases of the project's.
 
 Every image's tag is the hash of what it is made of, so what docker has already is left alone. Kubernetes' own carry
 the version, as kubeadm asks for them.
@@ -54,27 +54,32 @@ def node(engine: Engine, kubernetes: Path) -> str:
     return image
 
 
-def base(engine: Engine) -> str:
-    """The project image's base: Python, libnftables, and wheels that pip takes instead of asking an index."""
-    lock = (CHECKOUT / "requirements-image.lock").read_bytes()
-    image = f"{REPOSITORY}/base:{roots.BASE.key}-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if engine.has("image", image):
-        return image
+def bases(engine: Engine) -> tuple[str, str]:
+    """The project image's base, with Python and libnftables; and where it is built, with pip and wheels that pip takes
+    instead of asking an index."""
     _import(engine, roots.BASE)
+    lock = (CHECKOUT / "requirements-image.lock").read_bytes()
+    build = f"{REPOSITORY}/build-base:{roots.BUILD_BASE.key}-{hashlib.sha256(lock).hexdigest()[:12]}"
+    if engine.has("image", build):
+        return _name(roots.BASE), build
+    _import(engine, roots.BUILD_BASE)
     wheels = roots.wheels()
-    with step("base of the project's image"), _folder() as folder:
+    with step("where the project's image is built"), _folder() as folder:
         (folder / "wheels").mkdir()
         for wheel in wheels.iterdir():
             shutil.copy2(wheel, folder / "wheels")
         (folder / "pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheels\n")
-        (folder / "Dockerfile").write_text(f"FROM {_name(roots.BASE)}\nCOPY wheels /wheels\nCOPY pip.conf /etc/\n")
-        logged("base-image", [program(), "build", "-t", image, folder], engine.environment)
-    return image
+        text = f"FROM {_name(roots.BUILD_BASE)}\nCOPY wheels /wheels\nCOPY pip.conf /etc/\n"
+        (folder / "Dockerfile").write_text(text)
+        logged("base-image", [program(), "build", "-t", build, folder], engine.environment)
+    return _name(roots.BASE), build
 
 
-def project(engine: Engine, image: str, base_image: str = "") -> None:
-    """The project's own, by its Dockerfile; ``base_image`` "" is the Dockerfile's."""
-    arguments = ["--build-arg", f"BASE={base_image}"] if base_image else []
+def project(engine: Engine, image: str, base_images: tuple[str, str] | None = None) -> None:
+    """The project's own, by its Dockerfile; ``base_images`` None is the Dockerfile's."""
+    arguments: list[str] = []
+    if base_images:
+        arguments = ["--build-arg", f"BASE={base_images[0]}", "--build-arg", f"BUILD_BASE={base_images[1]}"]
     with step(f"image {image}, by the Dockerfile"):
         # The machine's network: a dockerd of ours has none for containers.
         words: list[str | Path] = [program(), "build", "--network", "host", "-t", image, *arguments, CHECKOUT]

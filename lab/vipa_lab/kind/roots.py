@@ -1,8 +1,9 @@
-"""Root file systems made of Debian packages, as tar files: of a node, of kube-proxy, and the project image's base."""
+"""Root file systems made of Debian packages, as tar files: of a node, of kube-proxy, and the project image's bases."""
 
 import hashlib
 import json
 import os
+import platform
 import re
 import sys
 from pathlib import Path
@@ -20,16 +21,20 @@ _APT_SOURCE: Final = re.compile(r"^(?:URIs:|deb(?: \[[^]]*\])?)\s+(\w+://\S+)", 
 
 
 class Root(msgspec.Struct, frozen=True):
-    """``suite``: Debian's release. ``packages``: beside the essential ones and apt."""
+    """``suite``: Debian's release. ``packages``: beside the essential ones and apt. ``options``: for mmdebstrap, where
+    the last one counts."""
 
     name: str
     suite: str
     packages: tuple[str, ...]
+    options: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:
         """Another one is another file and another image."""
-        return hashlib.sha256(json.dumps([self.suite, self.packages, _LEFT_OUT]).encode()).hexdigest()[:12]
+        return hashlib.sha256(json.dumps([self.suite, self.packages, _LEFT_OUT, *self.options]).encode()).hexdigest()[
+            :12
+        ]
 
     @property
     def tar(self) -> Path:
@@ -52,8 +57,18 @@ NODE: Final = Root(
 PROXY: Final = Root("proxy", "trixie", ("iptables", "nftables", "conntrack", "kmod"))
 """kube-proxy's; with ``sleep`` also the pause image."""
 
-BASE: Final = Root("base", "bookworm", ("python3", "python3-pip", "libnftables1"))
+BASE: Final = Root(
+    "base",
+    "bookworm",
+    # usr-is-merged in the place of usrmerge, which brings all of Perl: 48 MB.
+    ("python3", "libnftables1", "usr-is-merged"),
+    # No apt either. The hook does what usr-is-merged only asks for.
+    ("--variant=essential", "--hook-dir=/usr/share/mmdebstrap/hooks/merged-usr"),
+)
 """As the Dockerfile's own base: Python 3.11 on Debian bookworm, with what docs/install-airgapped.md asks for."""
+
+BUILD_BASE: Final = Root("build-base", "bookworm", ("python3", "python3-pip"))
+"""The same Python, with pip."""
 
 
 def make(root: Root) -> Path:
@@ -67,7 +82,8 @@ def make(root: Root) -> Path:
             what = ["--variant=minbase", f"--include={','.join(root.packages)}", *left_out]
             recommends = '--aptopt=APT::Install-Recommends "false"'
             source = f"deb [signed-by={_KEYRING}] {mirror()} {root.suite} main"
-            logged(f"root-{root.name}", ["mmdebstrap", "--quiet", *what, recommends, root.suite, part, source])
+            words: list[str | Path] = [*what, recommends, *root.options, root.suite, part, source]
+            logged(f"root-{root.name}", ["mmdebstrap", "--quiet", *words])
             part.rename(root.tar)
     return root.tar
 
@@ -81,7 +97,8 @@ def wheels() -> Path:
             part = folder.with_suffix(".part")
             pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "download", "--quiet"]
             exact = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--python-version", "3.11"]
-            platforms = ["--platform", "manylinux_2_28_x86_64", "--platform", "manylinux2014_x86_64"]
+            cpu = platform.machine()
+            platforms = ["--platform", f"manylinux_2_28_{cpu}", "--platform", f"manylinux2014_{cpu}"]
             logged("wheels", [*pip, *exact, *platforms, "--platform", "any", "-d", part, "-r", lock])
             part.rename(folder)
     return folder

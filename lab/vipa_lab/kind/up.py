@@ -98,7 +98,7 @@ def _make(state: Path) -> None:
     else:
         engine = Engine(host)
     arguments = ["--image", images.node(engine, kubernetes)] if kubernetes else []
-    images.project(engine, image(), images.base(engine) if kubernetes else "")
+    images.project(engine, image(), images.bases(engine) if kubernetes else None)
     if own:
         images.forget_old(engine, keep=arguments)
     _cluster(engine, kind, arguments, state, chosen)
