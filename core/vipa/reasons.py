@@ -67,3 +67,4 @@ class Reason(StrEnum):
 
     # What the operator says of a VirtualIPNode
     SHARE_REFUSED = "ShareRefused"
+    NODE_GONE = "NodeGone"

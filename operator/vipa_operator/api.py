@@ -12,8 +12,8 @@ from vipa.errors import ConfigError
 from vipa_operator.errors import ApiError, UnreachableError
 from vipa_operator.login import Connection
 from vipa_operator.reconcile.cluster import Kind
+from vipa_operator.reconcile.reading import MANAGER
 
-MANAGER: Final = "vipa-operator"
 APPLY: Final = "application/apply-patch+yaml"
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE: Final = "application/merge-patch+json"

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from vipa.resources.meta import API_VERSION
-from vipa_operator.api import MANAGER, MERGE, Api
+from vipa_operator.api import MERGE, Api
 from vipa_operator.errors import ApiError
+from vipa_operator.reconcile.reading import MANAGER
 from vipa_operator.reconcile.times import text
 from vipa_operator.reconcile.writes import EventWrite
 

@@ -7,23 +7,34 @@ import msgspec
 from vipa.resources.meta import API_VERSION
 from vipa.resources.virtualip import VirtualIPStatus
 from vipa_operator.api import JSON_PATCH, PATHS, Api, Raw
+from vipa_operator.errors import ApiError
 from vipa_operator.reconcile.cluster import Kind
-from vipa_operator.reconcile.reading import MOVE_TO
-from vipa_operator.reconcile.writes import AnnotationWrite, SpecWrite, StatusWrite
+from vipa_operator.reconcile.reading import GONE, MOVE_TO
+from vipa_operator.reconcile.writes import AnnotationWrite, DeleteWrite, SpecWrite, StatusWrite
 
 
 async def write_spec(api: Api, write: SpecWrite, timeout_s: float) -> Raw:
     """Apply a node's share; makes the VirtualIPNode when it is to be made. With its uid given an object that was
-    deleted meanwhile is not made anew (409)."""
+    deleted meanwhile is not made anew (409). Says nothing of owners: one that we set once goes."""
     meta: dict[str, Any] = {"name": write.node}
     if write.uid:
         meta["uid"] = write.uid
-    if write.owner:
-        meta["ownerReferences"] = [{"apiVersion": "v1", "kind": "Node", "name": write.node, "uid": write.owner}]
+    if write.gone:
+        meta["annotations"] = {GONE: write.gone}
     spec = msgspec.to_builtins(write.spec)
     body = {"apiVersion": API_VERSION, "kind": Kind.AGENT.value, "metadata": meta}
     full = {"epoch": write.spec.epoch, "assignments": spec.get("assignments", [])}
     return await api.apply(f"{PATHS[Kind.AGENT]}/{write.node}", {**body, "spec": full}, timeout_s)
+
+
+async def delete_node(api: Api, write: DeleteWrite, timeout_s: float) -> None:
+    """Delete a VirtualIPNode that is still as it was seen (409 otherwise). One that is gone already is no error."""
+    body = {"preconditions": {"uid": write.uid, "resourceVersion": write.version}}
+    try:
+        await api.request("DELETE", f"{PATHS[Kind.AGENT]}/{write.node}", body, timeout_s=timeout_s)
+    except ApiError as error:
+        if error.status != 404:
+            raise
 
 
 async def write_status(api: Api, write: StatusWrite, timeout_s: float) -> Raw:

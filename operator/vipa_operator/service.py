@@ -160,8 +160,8 @@ class Service:
         self._debounce.done(started, boottime_s())
         self._metrics.show(self._reconciler.count_states())
         self._writer.submit(writes)
-        for name, due_in_s in writes.due_in_s.items():
-            asyncio.get_running_loop().call_later(due_in_s + 0.05, self._look_again, Key(Kind.VIP, name))
+        for key, due_in_s in writes.due_in_s.items():
+            asyncio.get_running_loop().call_later(due_in_s + 0.05, self._look_again, key)
 
     async def _refresh(self) -> None:
         """New in the lead: see what the one before wrote last, which a watch may not have told yet. Epochs go on from

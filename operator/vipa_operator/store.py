@@ -74,7 +74,8 @@ class Store:
             case SeenVip():
                 return replace(before, status=self.cluster.statuses.get(before.meta.name, before.status))
             case SeenAgent():
-                return replace(before, spec=self.cluster.specs.get(before.meta.name, before.spec))
+                write = self.cluster.specs.get(before.meta.name)
+                return before if write is None else replace(before, spec=write.spec, gone=write.gone, owned=False)
         return before
 
 

@@ -17,8 +17,8 @@ from vipa_operator.errors import ApiError, UnreachableError
 from vipa_operator.eventing import Events
 from vipa_operator.reconcile.cluster import Key, Kind
 from vipa_operator.reconcile.events import share_refused
-from vipa_operator.reconcile.writes import AnnotationWrite, EventWrite, SpecWrite, StatusWrite, Writes
-from vipa_operator.requests import remove_request, write_spec, write_status
+from vipa_operator.reconcile.writes import AnnotationWrite, DeleteWrite, EventWrite, SpecWrite, StatusWrite, Writes
+from vipa_operator.requests import delete_node, remove_request, write_spec, write_status
 from vipa_operator.store import Store
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ BACKOFF_S_MAX: Final = 30.0
 TOO_LARGE: Final = ("too large", "larger than max")
 """In an answer 500: etcd's own words, and gRPC's, for an object beyond their limits."""
 
-Write = SpecWrite | StatusWrite | AnnotationWrite | EventWrite
+Write = SpecWrite | DeleteWrite | StatusWrite | AnnotationWrite | EventWrite
 
 
 class Slot(NamedTuple):
@@ -73,8 +73,10 @@ class Writer:
         """Take over writes. What they say counts as written from now on (:class:`Cluster`)."""
         cluster = self._store.cluster
         for spec in writes.specs:
-            cluster.specs[spec.node] = spec.spec
+            cluster.specs[spec.node] = spec
             self._put(Slot(0, Key(Kind.AGENT, spec.node)), spec)
+        for deletion in writes.deletions:
+            self._put(Slot(0, Key(Kind.AGENT, deletion.node)), deletion)
         for status in writes.statuses:
             cluster.statuses[status.vip] = status.status
             self._put(Slot(1, Key(Kind.VIP, status.vip), "status"), status)
@@ -109,7 +111,9 @@ class Writer:
     def _put(self, slot: Slot, write: Write) -> None:
         waiting = self._waiting[slot.order]
         older = waiting.get(slot)
-        if isinstance(older, StatusWrite) and isinstance(write, StatusWrite):
+        if (isinstance(older, StatusWrite) and isinstance(write, StatusWrite)) or (
+            isinstance(older, SpecWrite) and isinstance(write, SpecWrite)
+        ):
             write = replace(write, events=(*older.events, *write.events))
         if self._flying.get(slot) != write:
             waiting[slot] = write
@@ -161,16 +165,19 @@ class Writer:
         match write:
             case SpecWrite():
                 self._learn(Kind.AGENT, await write_spec(self._api, write, WRITE_S))
+            case DeleteWrite():
+                await delete_node(self._api, write, WRITE_S)
+                if self._store.drop(Kind.AGENT, write.node, write.uid):
+                    self._changed()
             case StatusWrite():
                 self._learn(Kind.VIP, await write_status(self._api, write, WRITE_S))
-                for event in write.events:
-                    self._say(event)
             case AnnotationWrite():
                 self._learn(Kind.VIP, await remove_request(self._api, write, WRITE_S))
-                for event in write.events:
-                    self._say(event)
             case EventWrite():
                 await self._events.say(write, wall(), WRITE_S)
+                return
+        for event in write.events:
+            self._say(event)
 
     def _learn(self, kind: Kind, raw: Raw) -> None:
         if self._store.put(kind, raw):

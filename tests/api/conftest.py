@@ -20,6 +20,8 @@ from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.binaries import find
 from vipa_lab.kube.kubectl import Kubectl
 from vipa_lab.kube.objects import Object, Objects, path_of
+from vipa_lab.kube.operatorprocess import OperatorProcess
+from vipa_lab.kube.played import populate
 from vipa_lab.kube.story import Story
 from vipa_lab.lab import Lab
 from vipa_lab.privileges import ensure_privileges
@@ -124,6 +126,14 @@ def frail_api(spare: ApiServer) -> Iterator[ApiServer]:
         spare.stop()
         spare.start()
     clean(spare)
+
+
+@pytest.fixture
+def operator(api: ApiServer, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """One that leads the session's API server, with the cluster of ``populate``."""
+    with OperatorProcess(api.admin, tmp_path) as made:
+        populate(api)
+        yield made
 
 
 @pytest.fixture

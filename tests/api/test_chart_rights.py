@@ -21,6 +21,7 @@ from vipa_lab.kube.helm import CHART, Helm
 from vipa_lab.kube.kubectl import Kubectl, KubectlError
 from vipa_lab.kube.objects import Object, Objects, path_of
 from vipa_lab.kube.operatorprocess import OperatorProcess
+from vipa_lab.kube.played import obey
 from vipa_lab.kube.pods import run_container
 from vipa_lab.kube.relay import Relay
 from vipa_lab.lab import Lab
@@ -243,6 +244,7 @@ def test_every_right_is_used_and_none_is_missing(installed: Installed, lab: Lab,
         objects.wait("virtualipnodes", "w3", lambda _: True, WAIT_S)
         for times in (1, 2):
             ask_for_nonsense(objects, times)
+        take_away(objects, "w3")
         agent.terminate(WAIT_S)
         operator.terminate()
         operator.start()  # it knows nothing of the Events of the one before
@@ -274,6 +276,15 @@ def ask_for_nonsense(objects: Objects, times: int) -> None:
     until(
         lambda: times in [each.get("count") for each in objects.list("events", "default")], f"one Event, {times} times"
     )
+
+
+def take_away(objects: Objects, node: str) -> None:
+    """A Node whose agent, which is played, serves nothing."""
+    objects.patch("virtualipnodes", node, {"status": {"node": node}}, "status")
+    objects.wait("virtualipnodes", node, lambda it: it["spec"]["epoch"] > 0, WAIT_S)
+    obey(objects, node)
+    objects.delete("nodes", node)
+    until(lambda: objects.find("virtualipnodes", node) is None, f"{node} is gone")
 
 
 def look_for_what_a_watch_missed(kubeconfig: Path) -> None:

@@ -94,19 +94,6 @@ def test_moves_and_drains_lose_nothing(lab: Lab, api: ApiServer, tmp_path: Path)
         cluster.wait(lambda: "w2/eth1" in said(), "an Event that tells of it", CONVERGE_S)
 
 
-def test_a_deleted_node_hands_over_and_loses_nothing(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
-    with WholeCluster(lab, api, tmp_path) as cluster:
-        cluster.start_whole()
-        probe = cluster.datagrams()
-        cluster.wait_answered(probe)
-        api.objects.delete("nodes", "w1")  # its VirtualIPNode stays a while: nobody collects it here
-        cluster.wait_holder("w2/eth1")
-        cluster.wait(lambda: cluster.status("w1")["vips"] == [], "w1 is told nothing", CONVERGE_S)
-        cluster.wait_answered(probe)
-        cluster.check_lossless(probe.stop())
-        assert cluster.served() == ["w1/eth1", "w2/eth1"]
-
-
 def test_without_the_operator_nothing_moves_and_failover_goes_on(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
     with WholeCluster(lab, api, tmp_path, failback="{policy: Never}") as cluster:
         cluster.start_whole()

@@ -13,6 +13,8 @@ W1, W2 = WORKERS
 FIRST, SECOND, THIRD = PREFERRED
 # A virtual IP that came back before the service did would lose what nobody is there to answer.
 NEVER: Final = "{policy: Never}"
+# Kubernetes deletes the pods of a Node that is gone after 40 s; what is told by then was not their end's doing.
+POD_COLLECTED_S: Final = 40.0
 
 
 def test_the_holder_is_paused(cluster: KindCluster, scene: Scene, inject: Inject, measure: Measure) -> None:
@@ -61,14 +63,17 @@ def test_the_holder_loses_power_and_comes_back(
 def test_a_node_leaves_the_cluster_and_joins_again(
     cluster: KindCluster, scene: Scene, inject: Inject, measure: Measure
 ) -> None:
+    """Kubernetes' garbage collector takes whatever the Node owns; the agent hands over all the same."""
     scene.apply(failback=NEVER)
     told = scene.moves_told()
     with measure("node deleted from the cluster") as seen:
         heal = inject(faults.node_deleted(cluster, W1))
-        third = scene.wait_serves(THIRD)
+        third = scene.wait_serves(THIRD, POD_COLLECTED_S)
+        scene.wait(lambda: cluster.kubectl.find("virtualipnode", W1) is None, f"the VirtualIPNode of {W1} is gone")
     assert seen.nodes() == [W1, W2]
     seen.check_lossless()
     scene.wait_told(told, third)
+    scene.wait(lambda: said_of(cluster, W1)[-1:] == ["Normal"], "an Event tells that its agent has let go")
 
     with measure("node joined again, failback Never") as joined:
         heal()
@@ -78,3 +83,10 @@ def test_a_node_leaves_the_cluster_and_joins_again(
     joined.check_stayed(W2)
     scene.apply()
     scene.wait_serves(FIRST)
+
+
+def said_of(cluster: KindCluster, node: str) -> list[str]:
+    """Types of the Events that tell that the object of a node was deleted."""
+    events = cluster.kubectl.list("events", "default")
+    ours = [e for e in events if e["reason"] == "NodeGone" and e["involvedObject"]["name"] == node]
+    return [e["type"] for e in ours if e["message"].startswith("deleted")]

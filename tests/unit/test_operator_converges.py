@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from unit.fakes.apiserver import FakeCluster
 from vipa_operator.reconcile import Key, Kind
 from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION
-from vipa_operator.reconcile.reading import MOVE_TO
+from vipa_operator.reconcile.reading import GONE, MOVE_TO
 
 NODES = ("w1", "w2", "w3")
 VIPS = ("a", "b", "c")
@@ -55,7 +55,7 @@ changes = st.one_of(
     st.tuples(st.just("no agent"), node),
     st.tuples(st.just("holds"), st.tuples(node, vip, interface, st.integers(0, 5))),
     st.tuples(st.just("move"), st.tuples(vip, st.sampled_from(["w1", "w2/eth1", "w9", ""]))),
-    st.tuples(st.just("time"), st.integers(1, 100)),
+    st.tuples(st.just("time"), st.sampled_from([1, 30, 100, 300])),
     st.tuples(st.just("restart"), st.none()),
 )
 
@@ -85,7 +85,8 @@ def apply(cluster: FakeCluster, change: Change) -> None:
                 ]
                 peers = [{"node": n, "paths": [{"interface": "eth1", "state": s}]} for n, s in heard if n != name]
                 vips = cluster.objects[Key(Kind.AGENT, name)].get("status", {}).get("vips", [])
-                cluster.agent(name, {}, interfaces=interfaces, peers=peers, vips=vips)
+                told = cluster.epoch(name)
+                cluster.agent(name, {}, interfaces=interfaces, peers=peers, vips=vips if heard else [], epoch=told)
         case ("no agent", name):
             cluster.delete(Kind.AGENT, name)
         case ("holds", (name, of, on, term)):
@@ -106,6 +107,8 @@ def judge(cluster: FakeCluster, epochs: dict[str, int]) -> None:
         if key.kind is not Kind.AGENT:
             continue
         uid = raw["metadata"]["uid"]
+        gone = raw["metadata"].get("annotations", {}).get(GONE, "")
+        assert bool(gone) != (Key(Kind.NODE, key.name) in cluster.objects)
         assert cluster.epoch(key.name) >= epochs.get(uid, 0)
         epochs[uid] = cluster.epoch(key.name)
         taken: list[str] = []

@@ -58,7 +58,7 @@ def test_a_move_to_nowhere_is_refused_with_an_event(three: FakeCluster) -> None:
 def test_a_move_that_is_not_taken_times_out(three: FakeCluster) -> None:
     three.put(Kind.VIP, "erp", meta={"annotations": {MOVE_TO: "w2"}})
     writes = three.step()
-    assert 50 < writes.due_in_s["erp"] <= 60
+    assert 50 < writes.due_in_s[Key(Kind.VIP, "erp")] <= 60
     three.sync()
     three.now += timedelta(seconds=61)
     three.store.touch(Key(Kind.VIP, "erp"))

@@ -1,12 +1,10 @@
-"""Reconciliation and nodes: cordoned, drained, deleted, or without the object that tells them what to serve."""
+"""Reconciliation and nodes: cordoned, drained, or without the object that tells them what to serve."""
 
 import pytest
 
 from unit.fakes.apiserver import FakeCluster
 from vipa_operator.reconcile import Key, Kind
 from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION, EXCLUDE_LABEL, LOAD_BALANCER_LABEL
-
-DOWN = {"interface": "eth1", "state": "Down"}
 
 
 @pytest.mark.parametrize(
@@ -70,43 +68,6 @@ def test_the_only_node_keeps_serving_when_it_is_drained(three: FakeCluster) -> N
     assert three.told("w1") == {"erp": ["w1"]}
     assert three.condition("erp", "Accepted") == ("False", "NoCandidates")
     assert three.condition("erp", "Ready") == ("True", "TopOfList")
-
-
-@pytest.mark.parametrize("restarted", [False, True])
-def test_a_deleted_node_hands_over_while_its_agent_reports_and_is_then_told_nothing(
-    three: FakeCluster, restarted: bool
-) -> None:
-    three.delete(Kind.NODE, "w1")
-    if restarted:
-        three.restart()
-    three.sync()
-    assert three.told("w1") == three.told("w2") == {"erp": ["w2", "w3", "w1"]}
-    assert three.status("erp")["holder"]["node"] == "w1"
-    spec = three.objects[Key(Kind.AGENT, "w1")]["spec"]
-    assert spec["assignments"][0]["failback"]["policy"] == "Immediate"
-    three.hands_over("w1", "w2")
-    three.sync()
-    assert three.told("w1") == {}
-    assert three.told("w2") == {"erp": ["w2", "w3"]}
-    three.delete(Kind.AGENT, "w1")
-    three.sync()
-    assert Key(Kind.AGENT, "w1") not in three.objects
-
-
-def test_a_deleted_node_that_nobody_hears_serves_no_more(three: FakeCluster) -> None:
-    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=[{"node": "w1", "paths": [DOWN]}])
-    three.delete(Kind.NODE, "w1")
-    three.sync()
-    assert three.told("w1") == {}
-    assert three.told("w2") == {"erp": ["w2", "w3"]}
-    assert "holder" not in three.status("erp")
-
-
-def test_a_node_whose_object_went_with_it_is_no_candidate(three: FakeCluster) -> None:
-    three.delete(Kind.AGENT, "w1")
-    three.delete(Kind.NODE, "w1")
-    three.sync()
-    assert three.told("w2") == {"erp": ["w2", "w3"]}
 
 
 @pytest.mark.parametrize("restarted", [False, True])

@@ -7,12 +7,11 @@ from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION
 DOWN = {"interface": "eth1", "state": "Down"}
 
 
-def test_a_node_gets_its_object_owned_by_it() -> None:
+def test_a_node_gets_its_object() -> None:
     cluster = FakeCluster()
     cluster.node("w1")
     cluster.sync()
-    made = cluster.objects[Key(Kind.AGENT, "w1")]
-    assert made["metadata"]["ownerReferences"][0]["uid"] == cluster.objects[Key(Kind.NODE, "w1")]["metadata"]["uid"]
+    assert (cluster.told("w1"), cluster.epoch("w1")) == ({}, 0)
 
 
 def test_status_says_who_serves_and_why_not_the_others(three: FakeCluster) -> None:

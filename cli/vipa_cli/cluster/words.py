@@ -49,6 +49,7 @@ _WORDS: Final = {
     Reason.MOVE_REFUSED: "the move was refused",
     Reason.MOVE_TIMED_OUT: "the move was not done in time",
     Reason.SHARE_REFUSED: "the API server does not take what the node is to be told",
+    Reason.NODE_GONE: "its Node is gone, and the node leaves",
 }
 
 

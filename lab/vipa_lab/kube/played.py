@@ -42,6 +42,12 @@ def populate(api: ApiServer) -> None:
     objects.wait("virtualips", "erp", lambda v: condition(v, "Ready")[0] == "True", SOON_S)
 
 
+def obey(objects: Objects, node: str) -> None:
+    """The agent on ``node`` reports that it goes by what it is told now."""
+    epoch = objects.get("virtualipnodes", node)["spec"]["epoch"]
+    objects.patch("virtualipnodes", node, {"status": {"epoch": epoch}}, "status")
+
+
 def order(agent: Object, vip: str = "erp") -> list[str]:
     """The nodes of a VIP's succession as a VirtualIPNode has it; [] when it has none."""
     return [e["node"] for a in agent["spec"].get("assignments", []) if a["name"] == vip for e in a["succession"]]

@@ -2,11 +2,12 @@
 
 from vipa_operator.reconcile.cluster import Cluster, Key, Kind
 from vipa_operator.reconcile.reconcile import Reconciler, reconcile
-from vipa_operator.reconcile.writes import AnnotationWrite, EventWrite, SpecWrite, StatusWrite, Writes
+from vipa_operator.reconcile.writes import AnnotationWrite, DeleteWrite, EventWrite, SpecWrite, StatusWrite, Writes
 
 __all__ = [
     "AnnotationWrite",
     "Cluster",
+    "DeleteWrite",
     "EventWrite",
     "Key",
     "Kind",

@@ -2,12 +2,15 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from vipa.plan import Refusal
 from vipa.resources.interfacelist import PreferredInterfaceList
 from vipa.resources.node import VirtualIPNodeSpec, VirtualIPNodeStatus
 from vipa.resources.virtualip import VirtualIP, VirtualIPStatus
+
+if TYPE_CHECKING:
+    from vipa_operator.reconcile.writes import SpecWrite
 
 
 class Kind(StrEnum):
@@ -62,10 +65,12 @@ class SeenList:
 
 @dataclass(frozen=True, slots=True)
 class SeenAgent:
-    """A VirtualIPNode. ``owner``: uid of the Node that owns it, "" without one."""
+    """A VirtualIPNode. ``gone``: its Node is, and this is when its agent was told something last (RFC 3339); "" while
+    there is one. ``owned``: an older version of ours made the Node its owner."""
 
     meta: Meta
-    owner: str
+    gone: str
+    owned: bool
     spec: VirtualIPNodeSpec
     status: VirtualIPNodeStatus
 
@@ -86,21 +91,26 @@ Seen = SeenVip | SeenList | SeenAgent | SeenNode
 
 @dataclass(slots=True)
 class Cluster:
-    """Everything seen. ``specs`` and ``statuses`` are what was handed to the writer and not answered yet: until then it
-    counts as what the API server has."""
+    """Everything seen. ``specs`` (by node) and ``statuses`` (by VIP) are what was handed to the writer and not answered
+    yet: until then it counts as what the API server has."""
 
     vips: dict[str, SeenVip] = field(default_factory=dict)
     lists: dict[str, SeenList] = field(default_factory=dict)
     pools: dict[str, SeenList] = field(default_factory=dict)
     agents: dict[str, SeenAgent] = field(default_factory=dict)
     nodes: dict[str, SeenNode] = field(default_factory=dict)
-    specs: dict[str, VirtualIPNodeSpec] = field(default_factory=dict)
+    specs: dict[str, "SpecWrite"] = field(default_factory=dict)
     statuses: dict[str, VirtualIPStatus] = field(default_factory=dict)
 
     def spec_of(self, node: str) -> VirtualIPNodeSpec | None:
         """The share of ``node`` as the API server has it or is getting it."""
-        agent = self.agents.get(node)
-        return self.specs.get(node) or (agent.spec if agent is not None else None)
+        found = self.specs.get(node) or self.agents.get(node)
+        return found.spec if found is not None else None
+
+    def gone_of(self, node: str) -> str:
+        """What stands there about when the Node of ``node`` went, in the same way."""
+        found = self.specs.get(node) or self.agents.get(node)
+        return found.gone if found is not None else ""
 
     def unreported(self, node: str) -> bool:
         """Its Node exists, but its agent has said nothing in its object: that was made just now, or made anew."""

@@ -6,7 +6,7 @@ from vipa.plan import Refusal
 from vipa.reasons import Reason
 from vipa.resources.meta import Condition, ConditionStatus
 from vipa.resources.virtualip import VirtualIPStatus
-from vipa_operator.reconcile.cluster import Kind, SeenList, SeenVip
+from vipa_operator.reconcile.cluster import Kind, SeenAgent, SeenList, SeenVip
 from vipa_operator.reconcile.moving import Said
 from vipa_operator.reconcile.writes import EventWrite, Severity, SpecWrite
 
@@ -38,6 +38,11 @@ def share_refused(write: SpecWrite, why: str) -> EventWrite:
         f"spec.nodeSelector; the API server says: {why}"
     )
     return EventWrite(Kind.AGENT, write.node, write.uid, Severity.WARNING, Reason.SHARE_REFUSED, message)
+
+
+def node_gone(agent: SeenAgent, severity: Severity, message: str) -> EventWrite:
+    """What becomes of a node whose Node is gone."""
+    return EventWrite(Kind.AGENT, agent.meta.name, agent.meta.uid, severity, Reason.NODE_GONE, message)
 
 
 def _of_moves(before: VirtualIPStatus, after: VirtualIPStatus) -> Iterator[Said]:

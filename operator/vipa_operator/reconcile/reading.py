@@ -16,6 +16,11 @@ from vipa_operator.reconcile.exclusion import excluded, ready
 MOVE_TO: Final = "vipa.dev/move-to"
 """docs/design/0005-operator.md: NODE or NODE/INTERFACE, written by ``kubectl vipa move``."""
 
+GONE: Final = "vipa.dev/node-gone"
+"""On a VirtualIPNode, ours: :class:`SeenAgent` says what."""
+MANAGER: Final = "vipa-operator"
+"""By this name server-side apply knows what is ours."""
+
 Raw = Mapping[str, Any]
 
 
@@ -79,11 +84,18 @@ def _wanted(raw: Raw) -> tuple[str, ...]:
 
 
 def _agent(meta: Meta, raw: Raw) -> SeenAgent:
-    owners = raw["metadata"].get("ownerReferences") or ()
-    owner = next((o.get("uid", "") for o in owners if o.get("kind") == "Node" and o.get("apiVersion") == "v1"), "")
     return SeenAgent(
         meta,
-        owner,
+        (raw["metadata"].get("annotations") or {}).get(GONE, ""),
+        _owned(raw["metadata"]),
         lenient(raw.get("spec"), VirtualIPNodeSpec),
         lenient(raw.get("status"), VirtualIPNodeStatus),
+    )
+
+
+def _owned(meta: Raw) -> bool:
+    """Somebody else's owner is not ours to take away, and applying anew would not."""
+    return bool(meta.get("ownerReferences")) and any(
+        part.get("manager") == MANAGER and "f:ownerReferences" in (part.get("fieldsV1") or {}).get("f:metadata", {})
+        for part in meta.get("managedFields") or ()
     )

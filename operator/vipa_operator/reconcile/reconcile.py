@@ -9,9 +9,10 @@ from vipa.plan import Endpoint, PlannedVip, Refusal
 from vipa.planner import InterfaceView, NodeView, Planner
 from vipa.resources.node import VirtualIPNodeSpec
 from vipa.resources.virtualip import VirtualIPStatus
-from vipa_operator.reconcile.cluster import Cluster, Key, Kind, SeenVip
+from vipa_operator.reconcile.cluster import Cluster, Key, Kind, SeenAgent, SeenVip
 from vipa_operator.reconcile.events import changes, events, refused
 from vipa_operator.reconcile.lastknown import keep_unreported, last_plans
+from vipa_operator.reconcile.leaving import Leave, leave
 from vipa_operator.reconcile.moving import Decided, base, decide, leave_last, nothing
 from vipa_operator.reconcile.reports import Reports
 from vipa_operator.reconcile.shares import Shares
@@ -47,13 +48,15 @@ class Reconciler:
             self._begun = True
             self._shares.begin(last_plans(cluster))
             dirty |= self._shares.known()
-        dirty |= self._take_reports(cluster, names[Kind.AGENT] | names[Kind.NODE])
+        vips, looks = self._take_reports(cluster, names[Kind.AGENT] | names[Kind.NODE])
+        dirty |= vips | {vip for node in looks for vip in self._shares.of(node)}
         dirty |= self._plan(cluster, names)
         writes = Writes()
         nodes: set[str] = set()
         for vip in sorted(dirty):
             nodes |= self._settle(cluster, vip, now, writes)
-        self._write_specs(cluster, nodes | names[Kind.AGENT] | names[Kind.NODE], writes)
+        looks = {node for node in looks if node in cluster.agents and node not in cluster.nodes}
+        self._write_specs(cluster, nodes | looks | names[Kind.AGENT] | names[Kind.NODE], now, writes)
         for kind, seen in ((Kind.LIST, cluster.lists), (Kind.POOL, cluster.pools)):
             for name in sorted(names[kind] & seen.keys()):
                 if (refusal := seen[name].refusal) is not None:
@@ -66,8 +69,8 @@ class Reconciler:
 
     # --- what changed
 
-    def _take_reports(self, cluster: Cluster, names: Iterable[str]) -> set[str]:
-        """Returns the VIPs about which the agents say something else now."""
+    def _take_reports(self, cluster: Cluster, names: Iterable[str]) -> tuple[set[str], set[str]]:
+        """Returns (VIPs about which the agents say something else now, nodes whose health may look different)."""
         dirty: set[str] = set()
         looks: set[str] = set()
         for name in names:
@@ -75,7 +78,7 @@ class Reconciler:
             vips, health = self._reports.take(name, agent.status if agent is not None else None)
             dirty |= vips
             looks |= {name, *health, *self._reports.peers(name)}
-        return dirty | {vip for node in looks for vip in self._shares.of(node)}
+        return dirty, looks
 
     def _plan(self, cluster: Cluster, names: dict[Kind, set[str]]) -> set[str]:
         """Give the planner what changed for it. Returns the VIPs whose answer may be another."""
@@ -129,7 +132,7 @@ class Reconciler:
             told = tuple(events(seen, decided.said))
             writes.annotations.append(AnnotationWrite(name, seen.meta.uid, seen.move_to, told))
         if decided.due_in_s is not None:
-            writes.due_in_s[name] = decided.due_in_s
+            writes.due_in_s[Key(Kind.VIP, name)] = decided.due_in_s
         return nodes
 
     def _decide(
@@ -176,13 +179,11 @@ class Reconciler:
 
     # --- the nodes' shares
 
-    def _write_specs(self, cluster: Cluster, nodes: Iterable[str], writes: Writes) -> None:
+    def _write_specs(self, cluster: Cluster, nodes: Iterable[str], now: datetime, writes: Writes) -> None:
         epoch = 0
         for node in sorted(nodes):
-            kube, agent, spec = cluster.nodes.get(node), cluster.agents.get(node), cluster.spec_of(node)
-            # Of a Node that is gone too: by it the object is collected.
-            owner = kube.meta.uid if kube is not None else agent.owner if agent is not None else ""
-            if agent is None and (kube is None or node in cluster.specs):
+            agent, pending, spec = cluster.agents.get(node), cluster.specs.get(node), cluster.spec_of(node)
+            if agent is None and (node not in cluster.nodes or pending is not None):
                 continue  # nothing to write to, or it is being made
             if not cluster.reported(node) and (spec is None or spec.epoch == 0):
                 # No plan: the agent serves on by its last one. A plan of nothing would make it release everything.
@@ -194,15 +195,34 @@ class Reconciler:
                 else:  # one new epoch for all of this round
                     epoch = epoch or 1 + _highest_epoch(cluster)
                     wanted = VirtualIPNodeSpec(epoch, share)
-            if agent is not None and spec == wanted and (agent.owner == owner or node in cluster.specs):
+            if agent is None:
+                writes.specs.append(SpecWrite(node, "", wanted))
                 continue
-            writes.specs.append(SpecWrite(node, agent.meta.uid if agent is not None else "", owner, wanted))
+            leaving = self._leave(cluster, agent, wanted, now, writes)
+            is_owned = agent.owned and pending is None
+            if leaving.deletion is None and (spec, cluster.gone_of(node), is_owned) != (wanted, leaving.gone, False):
+                writes.specs.append(SpecWrite(node, agent.meta.uid, wanted, leaving.gone, leaving.events))
+
+    def _leave(
+        self, cluster: Cluster, agent: SeenAgent, wanted: VirtualIPNodeSpec, now: datetime, writes: Writes
+    ) -> Leave:
+        """What follows for the object from its Node being there or not."""
+        node = agent.meta.name
+        if node in cluster.nodes:
+            return Leave("")
+        told = wanted == cluster.spec_of(node)
+        leaving = leave(agent, cluster.gone_of(node), told, self._reports.heard(node, cluster), now)
+        if leaving.deletion is not None:
+            writes.deletions.append(leaving.deletion)
+        if leaving.due_in_s is not None:
+            writes.due_in_s[Key(Kind.AGENT, node)] = leaving.due_in_s
+        return leaving
 
 
 def _highest_epoch(cluster: Cluster) -> int:
     seen = (agent.spec.epoch for agent in cluster.agents.values())
     reported = (agent.status.epoch for agent in cluster.agents.values())
-    return max(*(0, 0), *seen, *reported, *(spec.epoch for spec in cluster.specs.values()))
+    return max(*(0, 0), *seen, *reported, *(write.spec.epoch for write in cluster.specs.values()))
 
 
 def _view(cluster: Cluster, name: str) -> NodeView | None:

@@ -84,8 +84,15 @@ class Reports:
     def silent(self, node: str, cluster: Cluster) -> bool:
         """Other agents know ``node`` as a peer, and none of them hears it. Only agents of Ready nodes are asked: what a
         dead one said last is no news."""
-        said = [heard for by, heard in self._heard.get(node, {}).items() if _ready(by, cluster)]
+        said = self._said(node, cluster)
         return bool(said) and not any(said)
+
+    def heard(self, node: str, cluster: Cluster) -> bool:
+        """An agent of a Ready node hears ``node``, so its agent runs."""
+        return any(self._said(node, cluster))
+
+    def _said(self, node: str, cluster: Cluster) -> list[bool]:
+        return [heard for by, heard in self._heard.get(node, {}).items() if _ready(by, cluster)]
 
     def health(self, endpoint: Endpoint, cluster: Cluster) -> Health:
         """Whether ``endpoint`` could serve now."""

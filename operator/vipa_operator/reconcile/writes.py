@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from vipa.resources.node import VirtualIPNodeSpec
 from vipa.resources.virtualip import VirtualIPStatus
+from vipa_operator.reconcile.cluster import Key
 
 
 class Severity(StrEnum):
@@ -28,13 +29,25 @@ class EventWrite:
 
 @dataclass(frozen=True, slots=True)
 class SpecWrite:
-    """The share of ``node``, whose Node has, or had, ``owner`` as uid. ``uid`` is the object's own, ""
-    when it is to be made."""
+    """The share of ``node``. ``uid`` is the object's own, "" when it is to be made; ``gone`` as :class:`SeenAgent` has
+    it; ``events`` are said once it is written."""
 
     node: str
     uid: str
-    owner: str
     spec: VirtualIPNodeSpec
+    gone: str = ""
+    events: tuple[EventWrite, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteWrite:
+    """Delete the VirtualIPNode of ``node``, if it still is as it was seen: ``version`` is its resourceVersion. Then say
+    why."""
+
+    node: str
+    uid: str
+    version: str
+    events: tuple[EventWrite, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +72,15 @@ class AnnotationWrite:
 
 @dataclass(slots=True)
 class Writes:
-    """Everything one reconciliation wants written. ``due_in_s``: when to look again although nothing changed."""
+    """Everything one reconciliation wants written. ``due_in_s``: when to look again at which object although nothing
+    changed."""
 
     specs: list[SpecWrite] = field(default_factory=list)
+    deletions: list[DeleteWrite] = field(default_factory=list)
     statuses: list[StatusWrite] = field(default_factory=list)
     annotations: list[AnnotationWrite] = field(default_factory=list)
     events: list[EventWrite] = field(default_factory=list)
-    due_in_s: dict[str, float] = field(default_factory=dict)
+    due_in_s: dict[Key, float] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.specs or self.statuses or self.annotations or self.events)
+        return bool(self.specs or self.deletions or self.statuses or self.annotations or self.events)

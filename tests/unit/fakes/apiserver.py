@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from vipa_operator.reconcile import EventWrite, Key, Kind, Reconciler, Writes, reconcile
-from vipa_operator.reconcile.reading import MOVE_TO
+from vipa_operator.reconcile.reading import GONE, MOVE_TO
 from vipa_operator.requests import spelled
 from vipa_operator.store import Store
 
@@ -126,13 +126,21 @@ class FakeCluster:
         for key, raw in self.objects.items():
             fresh.put(key.kind, raw)
         left = reconcile(fresh.cluster, self.now)
-        assert (left.specs, left.statuses, left.annotations) == ([], [], []), left
+        assert (left.specs, left.deletions, left.statuses, left.annotations) == ([], [], [], []), left
 
     def carry_out(self, writes: Writes) -> None:
         """As the API server would."""
         for spec in writes.specs:
-            owners = [{"apiVersion": "v1", "kind": "Node", "name": spec.node, "uid": spec.owner}] if spec.owner else []
-            self.put(Kind.AGENT, spec.node, spec=msgspec.to_builtins(spec.spec), meta={"ownerReferences": owners})
+            there = self.objects.get(Key(Kind.AGENT, spec.node), {}).get("metadata", {})
+            annotations = {k: v for k, v in there.get("annotations", {}).items() if k != GONE}
+            meta = {"annotations": annotations | ({GONE: spec.gone} if spec.gone else {}), "ownerReferences": []}
+            self.put(Kind.AGENT, spec.node, spec=msgspec.to_builtins(spec.spec), meta=meta)
+            self.events += spec.events
+        for deletion in writes.deletions:
+            meta = self.objects[Key(Kind.AGENT, deletion.node)]["metadata"]
+            assert (meta["uid"], meta["resourceVersion"]) == (deletion.uid, deletion.version)
+            self.delete(Kind.AGENT, deletion.node)
+            self.events += deletion.events
         for status in writes.statuses:
             self.put(Kind.VIP, status.vip, status=spelled(status.status))
             self.events += status.events
