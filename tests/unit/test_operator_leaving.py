@@ -10,8 +10,6 @@ from vipa_operator.reconcile.exclusion import EXCLUDE_LABEL
 from vipa_operator.reconcile.leaving import SILENT_S
 from vipa_operator.reconcile.reading import GONE, MANAGER
 
-DOWN = {"interface": "eth1", "state": "Down"}
-UP = {"interface": "eth1", "state": "Up"}
 W1 = Key(Kind.AGENT, "w1")
 RESTARTED = pytest.mark.parametrize("restarted", [False, True])
 
@@ -49,7 +47,7 @@ def test_its_agent_hands_over_and_then_the_object_goes(three: FakeCluster, resta
     step()
     # Last, at once: make before break.
     assert three.told("w1") == three.told("w2") == {"erp": ["w2", "w3", "w1"]}
-    assert three.objects[W1]["spec"]["assignments"][0]["failback"]["policy"] == "Immediate"
+    assert three.failback("w1") == "Immediate"
     assert three.status("erp")["holder"]["node"] == "w1"
     assert mark(three) == "2026-11-23T07:00:00Z"
     three.hands_over("w1", "w2")
@@ -138,13 +136,13 @@ def test_what_it_is_told_late_gives_it_all_the_time_again(three: FakeCluster) ->
 
 def test_an_agent_that_others_hear_is_not_dead(three: FakeCluster) -> None:
     three.delete(Kind.NODE, "w1")
-    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=[{"node": "w1", "paths": [UP]}])
+    three.hears("w2", "w1")
     three.sync()
     passes(three, SILENT_S + 1)
     three.sync()
     assert three.told("w1") == {"erp": ["w2", "w3", "w1"]}
     assert three.status("erp")["holder"]["node"] == "w1"
-    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=[{"node": "w1", "paths": [DOWN]}])
+    three.hears("w2", "w1", "Down")
     three.sync()  # its share becomes empty: it has all the time again
     passes(three, SILENT_S)
     three.sync()
@@ -154,7 +152,7 @@ def test_an_agent_that_others_hear_is_not_dead(three: FakeCluster) -> None:
 def test_what_others_hear_is_asked_again_when_it_changes(three: FakeCluster) -> None:
     """Also when the node is in nobody's share any more, so that no virtual IP is looked at."""
     three.delete(Kind.NODE, "w3")
-    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=[{"node": "w3", "paths": [UP]}])
+    three.hears("w2", "w3")
     three.sync()
     three.now += timedelta(seconds=SILENT_S)
     three.store.touch(Key(Kind.AGENT, "w3"))
@@ -223,7 +221,7 @@ def test_the_only_node_keeps_serving(three: FakeCluster) -> None:
 
 
 def test_a_node_that_nobody_hears_serves_no_more(three: FakeCluster) -> None:
-    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=[{"node": "w1", "paths": [DOWN]}])
+    three.hears("w2", "w1", "Down")
     three.delete(Kind.NODE, "w1")
     three.sync()
     assert three.told("w1") == {}

@@ -22,14 +22,14 @@ def ask(cluster: FakeCluster, to: str) -> None:
 def test_a_move_puts_the_target_first_until_it_holds_and_is_not_undone(three: FakeCluster) -> None:
     ask(three, "w3")
     assert three.told("w1") == {"erp": ["w3", "w1", "w2"]}
-    assert three.objects[Key(Kind.AGENT, "w1")]["spec"]["assignments"][0]["failback"]["policy"] == "Immediate"
+    assert three.failback("w1") == "Immediate"
     assert three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"] == {MOVE_TO: "w3", "mine": "stays"}
     three.holds("w1", "erp", "eth1", 1, "HandedOver", role="Spare")
     three.holds("w3", "erp", "eth1", 2, "HandedOver")
     three.sync()
     assert three.objects[Key(Kind.VIP, "erp")]["metadata"]["annotations"] == {"mine": "stays"}
     assert three.told("w1") == {"erp": ["w3", "w1", "w2"]}  # so failback, whatever its policy, has nothing to do
-    assert "policy" not in three.objects[Key(Kind.AGENT, "w1")]["spec"]["assignments"][0].get("failback", {})
+    assert three.failback("w1") == ""
 
 
 def test_a_move_is_forgotten_when_its_target_fails_or_the_list_changes(three: FakeCluster) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from unit.fakes.apiserver import FakeCluster
-from vipa_operator.reconcile import Key, Kind
+from vipa_operator.reconcile import Kind
 from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION, EXCLUDE_LABEL, LOAD_BALANCER_LABEL
 
 
@@ -42,8 +42,7 @@ def test_a_drained_holder_hands_over_and_only_then_leaves(three: FakeCluster, pa
     three.sync()
     # Last, at once: make before break.
     assert three.told("w1") == three.told("w2") == {"erp": ["w2", "w3", "w1"]}
-    spec = three.objects[Key(Kind.AGENT, "w1")]["spec"]
-    assert spec["assignments"][0]["failback"]["policy"] == "Immediate"
+    assert three.failback("w1") == "Immediate"
     three.hands_over("w1", "w2")
     three.sync()
     assert three.told("w1") == {}
@@ -63,7 +62,7 @@ def test_the_only_node_keeps_serving_when_it_is_drained(three: FakeCluster) -> N
         three.delete(Kind.NODE, name)
         three.delete(Kind.AGENT, name)
     three.sync()
-    three.node("w1", meta={"annotations": {DRAIN_ANNOTATION: "true"}})
+    three.drain("w1")
     three.sync()
     assert three.told("w1") == {"erp": ["w1"]}
     assert three.condition("erp", "Accepted") == ("False", "NoCandidates")
@@ -111,7 +110,7 @@ def test_a_node_that_comes_back_to_nothing_is_told_so(three: FakeCluster) -> Non
 
 def test_a_drained_holder_without_a_report_stays_last(three: FakeCluster) -> None:
     three.delete(Kind.AGENT, "w1")
-    three.node("w1", meta={"annotations": {DRAIN_ANNOTATION: "true"}})
+    three.drain("w1")
     three.sync()
     assert three.told("w2") == {"erp": ["w2", "w3", "w1"]}
     three.agent("w1", {"eth1": "10.1.1.4/24"})

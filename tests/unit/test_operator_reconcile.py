@@ -2,9 +2,6 @@
 
 from unit.fakes.apiserver import LIST, FakeCluster
 from vipa_operator.reconcile import Key, Kind
-from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION
-
-DOWN = {"interface": "eth1", "state": "Down"}
 
 
 def test_a_node_gets_its_object() -> None:
@@ -98,18 +95,16 @@ def test_a_lost_list_leaves_what_is_served(three: FakeCluster) -> None:
 def test_a_holder_drained_while_the_list_is_lost_hands_over(three: FakeCluster) -> None:
     three.delete(Kind.LIST, "office")
     three.sync()
-    three.node("w1", meta={"annotations": {DRAIN_ANNOTATION: "true"}})
+    three.drain("w1")
     three.sync()
     assert three.told("w1") == three.told("w2") == {"erp": ["w2", "w3", "w1"]}
-    spec = three.objects[Key(Kind.AGENT, "w1")]["spec"]
-    assert spec["assignments"][0]["failback"]["policy"] == "Immediate"
+    assert three.failback("w1") == "Immediate"
     three.hands_over("w1", "w2")
     three.sync()
     assert three.told("w1") == {}
     assert three.told("w2") == {"erp": ["w2", "w3"]}
     # What is kept is kept as it was: that it once had to leave at once is no policy of the virtual IP.
-    spec = three.objects[Key(Kind.AGENT, "w2")]["spec"]
-    assert "policy" not in spec["assignments"][0].get("failback", {})
+    assert three.failback("w2") == ""
 
 
 def test_the_older_keeps_the_address_and_the_newer_says_why_not(three: FakeCluster) -> None:
@@ -157,8 +152,7 @@ def test_foreign_owner_is_a_conflict(three: FakeCluster) -> None:
 def test_unhealthy_candidates_say_why(three: FakeCluster) -> None:
     down = {"name": "eth1", "addresses": ["10.1.1.5/24"], "healthy": False, "reason": "LinkDown"}
     three.agent("w2", {}, interfaces=[down])
-    three.agent("w1", {"eth1": "10.1.1.4/24"}, peers=[{"node": "w3", "paths": [DOWN]}])
-    three.holds("w1", "erp", "eth1", 1)
+    three.hears("w1", "w3", "Down")
     three.sync()
     reasons = {c["node"]: (c["healthy"], c["reason"]) for c in three.status("erp")["succession"]}
     assert reasons == {"w1": (True, "TopOfList"), "w2": (False, "LinkDown"), "w3": (False, "NotHeard")}
@@ -166,8 +160,7 @@ def test_unhealthy_candidates_say_why(three: FakeCluster) -> None:
 
 
 def test_a_holder_nobody_hears_and_whose_kubelet_is_silent_serves_no_more(three: FakeCluster) -> None:
-    unheard = [{"node": "w1", "paths": [DOWN]}]
-    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=unheard)
+    three.hears("w2", "w1", "Down")
     three.sync()
     assert three.status("erp")["holder"]["node"] == "w1"  # its kubelet reports: the LAN may be split
     three.node("w1", status={"conditions": [{"type": "Ready", "status": "Unknown"}]})
@@ -206,7 +199,7 @@ def test_an_unread_list_and_a_pool_say_so_by_event() -> None:
 
 
 def test_a_node_that_falls_silent_shows_wherever_it_is_a_candidate(three: FakeCluster) -> None:
-    three.agent("w2", {"eth1": "10.1.1.5/24"}, peers=[{"node": "w3", "paths": [DOWN]}])
+    three.hears("w2", "w3", "Down")
     three.sync()
     assert [c["reason"] for c in three.status("erp")["succession"]] == ["TopOfList", "LowerInList", "NotHeard"]
     three.node("w2", status={"conditions": [{"type": "Ready", "status": "Unknown"}]})  # its word no longer counts

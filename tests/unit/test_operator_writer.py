@@ -22,7 +22,10 @@ from vipa_operator.reconcile.writes import (
 from vipa_operator.store import Store
 from vipa_operator.writer import Writer
 
-OBJECT: dict[str, Any] = {"metadata": {"name": "w1", "uid": "u1", "resourceVersion": "7", "generation": 1}, "spec": {"epoch": 1}}
+OBJECT: dict[str, Any] = {
+    "metadata": {"name": "w1", "uid": "u1", "resourceVersion": "7", "generation": 1},
+    "spec": {"epoch": 1},
+}
 
 VIP = {
     "apiVersion": "vipa.dev/v1alpha1",

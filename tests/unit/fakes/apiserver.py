@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from vipa_operator.reconcile import EventWrite, Key, Kind, Reconciler, Writes, reconcile
+from vipa_operator.reconcile.exclusion import DRAIN_ANNOTATION
 from vipa_operator.reconcile.reading import GONE, MOVE_TO
 from vipa_operator.requests import spelled
 from vipa_operator.store import Store
@@ -95,12 +96,23 @@ class FakeCluster:
         }
         self.put(Kind.AGENT, node, status={**raw["status"], "vips": [*others, mine]})
 
-    # --- the operator
+    def drain(self, node: str) -> None:
+        """Somebody drains it (``kubectl vipa drain``)."""
+        self.node(node, meta={"annotations": {DRAIN_ANNOTATION: "true"}})
+
+    def hears(self, by: str, node: str, state: str = "Up") -> None:
+        """The agent on ``by`` also reports its path to ``node``."""
+        status = self.objects[Key(Kind.AGENT, by)]["status"]
+        others = [p for p in status.get("peers", []) if p["node"] != node]
+        peer = {"node": node, "paths": [{"interface": "eth1", "state": state}]}
+        self.put(Kind.AGENT, by, status={**status, "peers": [*others, peer]})
 
     def hands_over(self, before: str, after: str) -> None:
         """Agents report that erp went from one node to the other by hand-over, in its second term."""
         self.holds(before, "erp", "eth1", 1, "HandedOver", role="Spare")
         self.holds(after, "erp", "eth1", 2, "HandedOver")
+
+    # --- the operator
 
     def restart(self) -> None:
         """Another operator, which knows nothing but what the API server has."""
@@ -170,6 +182,11 @@ class FakeCluster:
         """What a node is told: VIP → nodes in order."""
         spec = self.objects[Key(Kind.AGENT, node)].get("spec", {})
         return {a["name"]: [e["node"] for e in a["succession"]] for a in spec.get("assignments", [])}
+
+    def failback(self, node: str, vip: str = "erp") -> str:
+        """By which policy a node is to serve a VIP; "" for the default one."""
+        assignments = self.objects[Key(Kind.AGENT, node)]["spec"]["assignments"]
+        return next(str(a.get("failback", {}).get("policy", "")) for a in assignments if a["name"] == vip)
 
     def epoch(self, node: str) -> int:
         """Epoch of what a node is told."""
