@@ -16,6 +16,7 @@ from vipa_lab.lab import Lab
 from vipa_lab.node import Node
 from vipa_lab.probe import Probe
 from vipa_lab.results import ProbeResult, TcpResult
+from vipa_lab.until import until
 from vipa_lab.verdict import DEFAULT_WINDOW_MS
 
 WAIT_S: Final = 40.0
@@ -94,10 +95,7 @@ class Cluster(Fleet):
         self, condition: Callable[[], bool], what: str, timeout_s: float = WAIT_S, every_s: float = _ASK_S
     ) -> None:
         """Until ``condition`` holds; AssertionError that names ``what``."""
-        deadline = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}; {self._state()}"
-            time.sleep(every_s)
+        until(condition, lambda: f"{what}; {self._state()}", timeout_s, every_s)
 
     def wait_serves(self, endpoint: str, timeout_s: float = WAIT_S) -> float:
         """Until the wire and the agents agree that ``endpoint`` alone serves, and long enough for the next fault; gives
@@ -134,14 +132,7 @@ class Cluster(Fleet):
 
     def wait_answered(self, probe: Probe[ProbeResult] | Probe[TcpResult], more: int = 20) -> None:
         """Until a probe has had so many further answers."""
-        live = probe.live()
-        before = live.answered if live else 0
-
-        def answered() -> bool:
-            live = probe.live()
-            return live is not None and live.answered >= before + more
-
-        self.wait(answered, f"{more} answers: {probe.process.last_words(300)}", WAIT_S, _LOOK_S)
+        self.wait(probe.answers(more), f"{more} answers: {probe.process.last_words(300)}", WAIT_S, _LOOK_S)
 
     def wait_client(self, probe: Probe[ProbeResult] | Probe[TcpResult], node: str) -> None:
         """Until a probe is answered by ``node``, again and again."""

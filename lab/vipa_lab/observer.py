@@ -12,6 +12,7 @@ from vipa_lab.capture import READY, End, Frame, Line
 from vipa_lab.errors import LabError
 from vipa_lab.process import Process
 from vipa_lab.switch import Switch
+from vipa_lab.tail import Tail
 from vipa_lab.verdict import DEFAULT_WINDOW_MS, Claim, Kind, Overlap, Scope, two_answerers
 
 # A Python program starts in about 0.1 s; a busy 2-core machine was seen to take 2 s.
@@ -26,19 +27,14 @@ class Observer:
     def __init__(self, switch: Switch, directory: Path) -> None:
         log = directory / f"capture-{time.monotonic_ns()}.log"
         self.process = Process(switch.namespace, [sys.executable, "-m", "vipa_lab.capture"], log)
-        self._offset = len(READY) + 1
+        self._tail = Tail(log, len(READY) + 1)
         self._frames: list[Frame] = []
         self._dropped = 0
         self.process.wait_output(READY.decode(), _START_TIMEOUT_S)
 
     def frames(self) -> list[Frame]:
         """Everything captured so far, by time."""
-        with self.process.log.open("rb") as log:
-            log.seek(self._offset)
-            data = log.read()
-        whole, newline, _ = data.rpartition(b"\n")
-        self._offset += len(whole) + len(newline)
-        for line in whole.splitlines():
+        for line in self._tail.lines():
             message = _decoder.decode(line)
             if isinstance(message, End):
                 self._dropped = message.dropped

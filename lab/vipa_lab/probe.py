@@ -1,5 +1,6 @@
 """The lab's side of a measuring program: look at it while it runs, end it, read its result."""
 
+from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
 import msgspec
@@ -7,6 +8,7 @@ import msgspec
 from vipa_lab.errors import LabError
 from vipa_lab.process import Process
 from vipa_lab.results import Live, ProbeResult, Report, TcpResult
+from vipa_lab.tail import Tail
 
 _R = TypeVar("_R", ProbeResult, TcpResult)
 
@@ -18,21 +20,27 @@ class Probe(Generic[_R]):
 
     def __init__(self, process: Process) -> None:
         self.process = process
-        self._offset = 0
+        self._tail = Tail(process.log)
         self._live: Live | None = None
 
     def live(self) -> Live | None:
         """The latest counters (at most 50 ms old), None before the first."""
-        with self.process.log.open("rb") as log:
-            log.seek(self._offset)
-            data = log.read()
-        whole, newline, _ = data.rpartition(b"\n")
-        self._offset += len(whole) + len(newline)
-        for line in whole.splitlines():
+        for line in self._tail.lines():
             message = self._decode(line)
             if isinstance(message, Live):
                 self._live = message
         return self._live
+
+    def answers(self, more: int) -> Callable[[], bool]:
+        """A question for :func:`vipa_lab.until.until`: whether it has had so many answers more than now."""
+        live = self.live()
+        wanted = more + (live.answered if live else 0)
+
+        def enough() -> bool:
+            live = self.live()
+            return live is not None and live.answered >= wanted
+
+        return enough
 
     def stop(self, timeout_s: float = 10.0) -> _R:
         """End the run and give its result; LabError with the program's words when it has none."""

@@ -1,7 +1,6 @@
 """The running kind cluster, as tests use it: kubectl, helm, docker, and the cables of every node."""
 
 import json
-import time
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from vipa_lab.kind.network import ip, plug_second_nic
 from vipa_lab.kind.places import CLIENT, LAN_BRIDGE, NODES, state_folder
 from vipa_lab.kube.helm import Helm
 from vipa_lab.kube.kubectl import Kubectl
+from vipa_lab.until import until
 
 # 5 s after a start on an idle machine.
 _KUBELET_S: Final = 90.0
@@ -65,8 +65,9 @@ class KindCluster:
         """``docker start`` after :meth:`power_off`, and the cable that docker does not know. Its kubelet runs then."""
         self.docker("start", node)
         plug_second_nic(node, self.pid(node))
-        deadline_s = time.monotonic() + _KUBELET_S
-        while self.docker("exec", node, "sh", "-c", "systemctl is-active kubelet || true") != "active":
-            if time.monotonic() > deadline_s:
-                raise LabError(f"the kubelet of {node} does not start: docker exec {node} journalctl -u kubelet")
-            time.sleep(_POLL_S)
+
+        def kubelet_runs() -> bool:
+            return self.docker("exec", node, "sh", "-c", "systemctl is-active kubelet || true") == "active"
+
+        what = f"the kubelet of {node} runs; docker exec {node} journalctl -u kubelet"
+        until(kubelet_runs, what, _KUBELET_S, _POLL_S, LabError)

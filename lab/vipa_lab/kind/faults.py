@@ -5,7 +5,6 @@ real switch, and it works on a paused or dying node too. Undoing looks at how th
 another name, a node another process, by that time.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
@@ -16,6 +15,7 @@ from vipa_lab.kind.netns import Adapter, adapters, inside, run
 from vipa_lab.kind.network import plug_second_nic
 from vipa_lab.kind.places import LAN, cable
 from vipa_lab.kube.kubectl import KubectlError
+from vipa_lab.until import until
 
 # A static pod's container is gone or back after one look of the kubelet at its folder (20 s), image and start.
 _CONTROL_PLANE_S: Final = 180.0
@@ -116,11 +116,11 @@ def api_server_stopped(cluster: KindCluster, control_plane: str) -> Iterator[Non
     """The one API server is away."""
     cluster.docker("exec", control_plane, "mv", _MANIFEST, _ASIDE)
     try:
-        _until(lambda: not answers(cluster), "the API server is away")
+        until(lambda: not answers(cluster), "the API server is away", _CONTROL_PLANE_S, _POLL_S, LabError)
         yield
     finally:
         cluster.docker("exec", control_plane, "mv", _ASIDE, _MANIFEST)
-        _until(lambda: answers(cluster), "the API server is back")
+        until(lambda: answers(cluster), "the API server is back", _CONTROL_PLANE_S, _POLL_S, LabError)
 
 
 def answers(cluster: KindCluster) -> bool:
@@ -140,11 +140,3 @@ def node_deleted(cluster: KindCluster, node: str) -> Iterator[None]:
         yield
     finally:
         cluster.docker("exec", node, "systemctl", "restart", "kubelet")
-
-
-def _until(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + _CONTROL_PLANE_S
-    while not condition():
-        if time.monotonic() > deadline_s:
-            raise LabError(f"not within {_CONTROL_PLANE_S:g} s: {what}")
-        time.sleep(_POLL_S)

@@ -21,6 +21,7 @@ from vipa_lab.kube.kubectl import KubectlError, Object
 from vipa_lab.manifests import preferred_list, virtual_ip
 from vipa_lab.probe import Probe
 from vipa_lab.results import ProbeResult, TcpResult
+from vipa_lab.until import until
 from vipa_lab.verdict import DEFAULT_WINDOW_MS, Overlap
 
 NAME: Final = "erp"
@@ -120,10 +121,7 @@ class Scene:
         self, condition: Callable[[], bool], what: str, timeout_s: float = WAIT_S, every_s: float = _ASK_S
     ) -> None:
         """Until ``condition`` holds; AssertionError that names ``what``."""
-        deadline_s = time.monotonic() + timeout_s
-        while not condition():
-            assert time.monotonic() < deadline_s, f"not within {timeout_s:g} s: {what}; {self._state()}"
-            time.sleep(every_s)
+        until(condition, lambda: f"{what}; {self._state()}", timeout_s, every_s)
 
     def wait_wire(self, address: str, timeout_s: float = WAIT_S) -> None:
         """Until the wire is answered by the adapter with this address, and long enough for the next fault."""
@@ -162,14 +160,7 @@ class Scene:
 
     def wait_answered(self, probe: Probe[ProbeResult] | Probe[TcpResult], more: int = 40) -> None:
         """Until a probe has had so many further answers."""
-        live = probe.live()
-        before = live.answered if live else 0
-
-        def answered() -> bool:
-            live = probe.live()
-            return live is not None and live.answered >= before + more
-
-        self.wait(answered, f"{more} answers: {probe.process.last_words(300)}", WAIT_S, _LOOK_S)
+        self.wait(probe.answers(more), f"{more} answers: {probe.process.last_words(300)}", WAIT_S, _LOOK_S)
 
     def wait_redundant(self) -> None:
         """Until all three candidates are healthy."""

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from vipa_lab.errors import LabError
 from vipa_lab.kube.binaries import find
+from vipa_lab.until import until
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON has it."""
@@ -75,16 +75,24 @@ class Kubectl:
         self.run("delete", kind, name, "--ignore-not-found", *_in(namespace))
 
     def wait(
-        self, kind: str, name: str, until: Callable[[Object], bool], timeout_s: float = 30.0, namespace: str = ""
+        self, kind: str, name: str, holds: Callable[[Object], bool], timeout_s: float = 30.0, namespace: str = ""
     ) -> Object:
-        """The object as soon as it exists and ``until`` holds for it; AssertionError with its last state."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            found = self.find(kind, name, namespace)
-            if found is not None and until(found):
-                return found
-            assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {kind} {name}: {json.dumps(found)}"
-            time.sleep(_POLL_S)
+        """The object as soon as it exists and ``holds`` of it; AssertionError with its last state."""
+        return wait_for(lambda: self.find(kind, name, namespace), holds, f"{kind} {name}", timeout_s, _POLL_S)
+
+
+def wait_for(
+    find: Callable[[], Object | None], holds: Callable[[Object], bool], what: str, timeout_s: float, every_s: float
+) -> Object:
+    """What ``find`` gives as soon as there is something and ``holds`` of it; AssertionError with its last state."""
+    last: Object | None = None
+
+    def look() -> Object | None:
+        nonlocal last
+        last = find()
+        return last if last is not None and holds(last) else None
+
+    return until(look, lambda: f"{what}: {json.dumps(last)}", timeout_s, every_s)
 
 
 def _in(namespace: str) -> list[str]:

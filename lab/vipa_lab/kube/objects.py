@@ -1,13 +1,13 @@
 """What :class:`Kubectl` does most often, in the same words, without a process for each: a test that waits by kubectl
 takes a tenth of a second of processor at each look from what it waits for."""
 
-import json
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
 from vipa_lab.errors import LabError
+from vipa_lab.kube.kubectl import wait_for
 from vipa_lab.kube.rest import Rest
 
 Object = dict[str, Any]
@@ -112,16 +112,10 @@ class Objects:
             there = self.find(plural, name, namespace)
 
     def wait(
-        self, plural: str, name: str, until: Callable[[Object], bool], timeout_s: float, namespace: str = ""
+        self, plural: str, name: str, holds: Callable[[Object], bool], timeout_s: float, namespace: str = ""
     ) -> Object:
-        """The object as soon as it exists and ``until`` holds for it; AssertionError with its last state."""
-        deadline = time.monotonic() + timeout_s
-        while True:
-            found = self.find(plural, name, namespace)
-            if found is not None and until(found):
-                return found
-            assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {plural} {name}: {json.dumps(found)}"
-            time.sleep(_POLL_S)
+        """The object as soon as it exists and ``holds`` of it; AssertionError with its last state."""
+        return wait_for(lambda: self.find(plural, name, namespace), holds, f"{plural} {name}", timeout_s, _POLL_S)
 
     def _ask(self, method: str, path: str, body: object = None, content_type: str = "application/json") -> Object:
         status, answer = self.rest.ask(method, path, body, content_type)
