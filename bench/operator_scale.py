@@ -110,9 +110,8 @@ async def make(api: Api, nodes: int, vips: int) -> None:
 
 async def _node(api: Api, number: int) -> None:
     name = f"n{number}"
-    node = await api.request("POST", PATHS[Kind.NODE], {"metadata": {"name": name}}, timeout_s=60)
-    owner = {"apiVersion": "v1", "kind": "Node", "name": name, "uid": node["metadata"]["uid"]}
-    await api.request("POST", PATHS[Kind.AGENT], _object("VirtualIPNode", name, {}, [owner]), timeout_s=60)
+    await api.request("POST", PATHS[Kind.NODE], {"metadata": {"name": name}}, timeout_s=60)
+    await api.request("POST", PATHS[Kind.AGENT], _object("VirtualIPNode", name, {}), timeout_s=60)
     interface = {"name": "eth1", "addresses": [f"{node_address(number)}/16"], "healthy": True, "reason": "Healthy"}
     status = {"status": {"node": name, "interfaces": [interface]}}
     path = f"{PATHS[Kind.AGENT]}/{name}/status"
@@ -131,9 +130,8 @@ async def _vip(api: Api, number: int, nodes: int) -> None:
     await api.request("POST", PATHS[Kind.VIP], body, timeout_s=60)
 
 
-def _object(kind: str, name: str, spec: Raw, owners: list[Raw] | None = None) -> Raw:
-    meta = {"name": name, **({"ownerReferences": owners} if owners else {})}
-    return {"apiVersion": "vipa.dev/v1alpha1", "kind": kind, "metadata": meta, "spec": spec}
+def _object(kind: str, name: str, spec: Raw) -> Raw:
+    return {"apiVersion": "vipa.dev/v1alpha1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
 async def many(numbers: Iterable[int], act: Callable[[int], Awaitable[None]]) -> None:
