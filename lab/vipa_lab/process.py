@@ -128,6 +128,21 @@ def is_stopped(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] in "TDZX"
 
 
+def processes_with(text: str) -> dict[int, str]:
+    """Processes of this machine, but this one, whose command line or environment holds ``text``: by pid, the command
+    line. Whoever sets a variable for a program finds all that it started."""
+    found: dict[int, str] = {}
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            command = Path(f"/proc/{entry}/cmdline").read_bytes()
+            environment = Path(f"/proc/{entry}/environ").read_bytes()
+        except OSError:
+            continue  # it ended meanwhile, or is another user's
+        if text.encode() in command + environment and int(entry) != os.getpid():
+            found[int(entry)] = command.replace(b"\0", b" ").decode(errors="replace").strip()
+    return found
+
+
 def _limit(capabilities: Sequence[str]) -> list[str]:
     setpriv = shutil.which("setpriv")
     if setpriv is None:

@@ -14,6 +14,7 @@ import pytest
 from vipa_lab.errors import LabError
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.kubectl import Kubectl, KubectlError, NotFoundError
+from vipa_lab.process import processes_with
 
 
 def config_map(name: str, value: str) -> str:
@@ -108,7 +109,7 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
         assert parent.stdout is not None
         try:
             assert parent.stdout.readline() == "ready\n"
-            children = mentioning(str(tmp_path / "pki"), str(tmp_path / "etcd"), str(tmp_path / "frozen"))
+            children = {pid for part in ("pki", "etcd", "frozen") for pid in processes_with(str(tmp_path / part))}
             assert len(children) == 3
         finally:
             parent.kill()
@@ -118,21 +119,6 @@ def test_nothing_is_left_when_the_parent_is_killed(tmp_path: Path) -> None:
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left
-
-
-def mentioning(*words: str) -> list[int]:
-    """Processes that have one of ``words`` in their command line."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            line = (entry / "cmdline").read_bytes().decode(errors="replace")
-        except OSError:
-            continue  # ended meanwhile
-        if any(word in line for word in words):
-            found.append(int(entry.name))
-    return found
 
 
 def is_running(pid: int) -> bool:

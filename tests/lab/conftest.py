@@ -37,6 +37,15 @@ def ibm_i(lab: Lab) -> Scenario:
 
 
 @pytest.fixture
+def served(ibm_i: Scenario) -> Scenario:
+    """w1 holds the VIP on its first adapter and answers there alone; w2 would do as much."""
+    for node in ibm_i.nodes:
+        node.set_ipv4_conf(arp_ignore=1)
+    ibm_i.nodes[0].nics["eth1"].add_address(f"{ibm_i.vip}/32")
+    return ibm_i
+
+
+@pytest.fixture
 def rig(lab: Lab) -> Iterator[Rig]:
     """For tests of the kernel layer: a node with two NICs, and a station that asks who answers."""
     made = Rig(lab)

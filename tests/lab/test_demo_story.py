@@ -5,11 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+
+from vipa_lab.process import processes_with
+from vipa_lab.until import until
 
 VIPA = Path(sys.executable).parent / "vipa"
 TAKERS = {
@@ -52,18 +54,6 @@ def test_the_whole_story_keeps_its_promises(tmp_path: Path) -> None:
     assert any("power-off w1" in word for word in words)
 
 
-def running(marker: str) -> list[str]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                if marker.encode() in (entry / "environ").read_bytes():
-                    found.append((entry / "cmdline").read_text().replace("\0", " "))
-            except OSError:
-                continue
-    return found
-
-
 def test_ctrl_c_prints_the_table_so_far_and_leaves_nothing(tmp_path: Path) -> None:
     marker = f"VIPA_TEST_RUN={tmp_path.name}-{os.getpid()}"
     name, _, value = marker.partition("=")
@@ -86,7 +76,8 @@ def test_ctrl_c_prints_the_table_so_far_and_leaves_nothing(tmp_path: Path) -> No
         said += demo.stdout.read()
         assert demo.wait(PARTS_TIMEOUT_S) == 130, said
     assert "1 of 11 acts played" in said
-    deadline = time.monotonic() + PARTS_TIMEOUT_S
-    while (left := [*running(marker), *temporary.iterdir()]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert left == []
+
+    def left() -> list[object]:
+        return [*processes_with(marker).items(), *temporary.iterdir()]
+
+    until(lambda: not left(), lambda: f"nothing is left; there is {left()}", PARTS_TIMEOUT_S, 0.05)

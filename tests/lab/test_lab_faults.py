@@ -10,6 +10,7 @@ from vipa_lab.host import Host
 from vipa_lab.lab import Lab
 from vipa_lab.results import ProbeResult
 from vipa_lab.switch import Port, Switch
+from vipa_lab.until import until
 
 
 class Lan:
@@ -69,9 +70,7 @@ def test_a_fault_cuts_off_its_victim_alone_and_its_inverse_undoes_it(lan: Lan, n
     assert not reaches(lan.a, "10.1.1.2")
     assert reaches(lan.a, "10.1.1.3")
     undo(lan)
-    deadline = time.monotonic() + 10  # a link that comes back may take a second
-    while not reaches(lan.a, "10.1.1.2"):
-        assert time.monotonic() < deadline, f"{name} was not undone"
+    until(lambda: reaches(lan.a, "10.1.1.2"), f"{name} is undone")  # a link that comes back may take a second
 
 
 def test_only_a_port_that_is_down_takes_the_carrier(lan: Lan) -> None:
@@ -120,7 +119,5 @@ def test_faults_outlive_the_interface_they_hit(lan: Lan) -> None:
     lan.c.boot()
     assert not lan.a.nics["eth1"].carrier()
     lan.a.nics["eth1"].port.up()
-    deadline = time.monotonic() + 10
-    while not reaches(lan.a, "10.1.1.3"):
-        assert time.monotonic() < deadline, "a booted machine does not answer"
+    until(lambda: reaches(lan.a, "10.1.1.3"), "a booted machine answers")
     assert not reaches(lan.a, "10.1.1.2")

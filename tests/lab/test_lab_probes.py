@@ -6,27 +6,19 @@ import pytest
 
 from vipa_lab.errors import LabError
 from vipa_lab.probe import Probe
-from vipa_lab.results import Live, ProbeResult
+from vipa_lab.results import Live, ProbeResult, TcpResult
 from vipa_lab.scenario import Scenario
+from vipa_lab.until import until
 
 VIP = "10.1.1.7/32"
 
 
-@pytest.fixture
-def served(ibm_i: Scenario) -> Scenario:
-    """w1 holds the VIP on its first adapter and answers there alone."""
-    w1, _ = ibm_i.nodes
-    w1.set_ipv4_conf(arp_ignore=1)
-    w1.nics["eth1"].add_address(VIP)
-    return ibm_i
+def wait_for_answers(probe: Probe[ProbeResult] | Probe[TcpResult], answered: int = 50) -> Live:
+    def enough() -> Live | None:
+        live = probe.live()
+        return live if live is not None and live.answered >= answered else None
 
-
-def wait_for_answers(probe: Probe[ProbeResult], answered: int = 50) -> Live:
-    deadline = time.monotonic() + 30
-    while not (live := probe.live()) or live.answered < answered:
-        assert time.monotonic() < deadline, probe.process.last_words()
-        time.sleep(0.01)
-    return live
+    return until(enough, probe.process.last_words, 30)
 
 
 def test_nothing_is_lost_when_nothing_happens(served: Scenario) -> None:
@@ -67,10 +59,7 @@ def test_a_takeover_shows_who_answered_before_and_after(served: Scenario) -> Non
     time.sleep(0.1)
     w2.nics["eth1"].add_address(VIP)
     served.client.flush_neighbours()
-    deadline = time.monotonic() + 30
-    while (live := probe.live()) is None or live.node != "w2":
-        assert time.monotonic() < deadline, probe.process.last_words()
-        time.sleep(0.01)
+    until(lambda: (live := probe.live()) is not None and live.node == "w2", probe.process.last_words, 30)
     result = probe.stop()
     longest = max(result.outages, key=lambda outage: outage.ms)
     assert (longest.before, longest.after) == ("w1", "w2")
@@ -91,17 +80,11 @@ def test_an_address_nobody_has_loses_everything(served: Scenario) -> None:
 def test_a_session_stalls_while_the_path_is_dead_and_survives(served: Scenario) -> None:
     probe = served.client.tcp_probe(served.vip)
     port = served.nodes[0].nics["eth1"].port
-    deadline = time.monotonic() + 30
-    while not (live := probe.live()) or live.answered < 20:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    echoed = wait_for_answers(probe, 20).answered
     port.block()
     time.sleep(0.15)
     port.unblock()
-    echoed = live.answered
-    while not (live := probe.live()) or live.answered < echoed + 60:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_answers(probe, echoed + 60)
     result = probe.stop()
     assert (result.connects, result.resets) == (1, 0)
     assert result.echoed == result.sent
@@ -114,15 +97,10 @@ def test_a_broken_session_is_counted_and_made_again(served: Scenario) -> None:
     echo = w1.start_echo(7008)
     echo.wait_output("ready", 20)
     probe = served.client.tcp_probe(served.vip, port=7008)
-    deadline = time.monotonic() + 30
-    while not (live := probe.live()) or live.answered < 20:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    before = wait_for_answers(probe, 20).answered
     echo.kill()
     w1.start_echo(7008).wait_output("ready", 20)
-    while (live := probe.live()) is None or live.answered < 60:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for_answers(probe, before + 40)
     result = probe.stop()
     assert result.connects >= 2
     assert result.resets >= 1

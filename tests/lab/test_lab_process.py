@@ -9,6 +9,7 @@ from vipa_lab.errors import LabError
 from vipa_lab.host import Host
 from vipa_lab.lab import Lab
 from vipa_lab.process import AGENT_CAPABILITIES, Process, is_stopped
+from vipa_lab.until import until
 
 
 @pytest.fixture
@@ -45,9 +46,7 @@ def test_a_frozen_program_stands_still_until_it_is_thawed(host: Host) -> None:
     assert ticks_in(process, 0.2) == 0
     assert process.alive
     process.thaw()
-    deadline = time.monotonic() + 20
-    while not ticks_in(process, 0.05):
-        assert time.monotonic() < deadline, "it was not thawed"
+    until(lambda: ticks_in(process, 0.05), "it is thawed", 20)
 
 
 def test_a_frozen_machine_stands_still_as_a_whole(host: Host) -> None:
@@ -56,9 +55,7 @@ def test_a_frozen_machine_stands_still_as_a_whole(host: Host) -> None:
     assert [ticks_in(process, 0.1) for process in processes] == [0, 0]
     assert all(is_stopped(pid) for pid in host.namespace.pids())
     host.thaw()
-    deadline = time.monotonic() + 20
-    while not all(ticks_in(process, 0.05) for process in processes):
-        assert time.monotonic() < deadline, "it was not thawed"
+    until(lambda: all(ticks_in(process, 0.05) for process in processes), "all are thawed", 20)
 
 
 def test_kill_and_terminate(host: Host) -> None:
@@ -77,11 +74,7 @@ def test_kill_and_terminate(host: Host) -> None:
 
 def test_power_off_kills_what_hid_in_a_session_of_its_own(host: Host) -> None:
     host.start(["setsid", "setsid", "sh", "-c", "echo $$ >/run/hidden; exec sleep 1000"], "daemon")
-    deadline = time.monotonic() + 20
-    while not any(is_sleep(pid) for pid in host.namespace.pids()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    hidden = [pid for pid in host.namespace.pids() if is_sleep(pid)]
+    hidden = until(lambda: [pid for pid in host.namespace.pids() if is_sleep(pid)], "it sleeps", 20)
     host.power_off()
     assert [pid for pid in hidden if Path(f"/proc/{pid}").exists()] == []
 

@@ -6,9 +6,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+
+from vipa_lab.process import processes_with
+from vipa_lab.until import until
 
 # Says its folder and its processes, then waits to be ended in one way or another.
 PROGRAM = """
@@ -36,7 +40,7 @@ with Lab() as lab:
 END_S = 20.0
 
 
-def namespaces(pids: list[int]) -> set[str]:
+def namespaces(pids: Iterable[int]) -> set[str]:
     """Every network namespace but ours that a thread of ``pids`` is in."""
     found = set()
     for pid in pids:
@@ -46,20 +50,6 @@ def namespaces(pids: list[int]) -> set[str]:
         except OSError:
             continue  # ended meanwhile
     return found - {os.readlink("/proc/self/ns/net")}
-
-
-def processes_with(text: str) -> list[int]:
-    """Processes whose command line or environment holds ``text``."""
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and int(entry) != os.getpid():
-            try:
-                words = Path(f"/proc/{entry}/cmdline").read_bytes() + Path(f"/proc/{entry}/environ").read_bytes()
-            except OSError:
-                continue
-            if text.encode() in words:
-                found.append(int(entry))
-    return found
 
 
 def start(how: str, mark: str) -> tuple[subprocess.Popen[str], Path]:
@@ -103,11 +93,12 @@ def test_nothing_is_left(how: str, signal_number: signal.Signals | None) -> None
         child.kill()
         _, errors = child.communicate()
     assert (child.returncode == 0) == (how == "end"), errors
-    deadline = time.monotonic() + END_S
     # A namespace without a name lives by the processes in it, so the mark they inherited finds both.
-    while processes_with(mark) or work_dir.exists():
-        assert time.monotonic() < deadline, f"left: {processes_with(mark)}, {work_dir}"
-        time.sleep(0.01)
+    until(
+        lambda: not processes_with(mark) and not work_dir.exists(),
+        lambda: f"nothing is left; there is {processes_with(mark)}, {work_dir}",
+        END_S,
+    )
 
 
 def is_init_user_namespace() -> bool:
