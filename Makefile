@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock bench-failover bench-agent bench-operator bench-report kind-up kind-test kind-down clean
+.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock image-check bench-failover bench-agent bench-operator bench-report kind-up kind-test kind-down clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
@@ -75,6 +75,9 @@ lock: setup ## write requirements.lock anew from pyproject.toml, and requirement
 	@tools/lock
 	@$(MAKE) --no-print-directory setup
 	@$(BIN)/python tools/image_lock
+
+image-check: setup ## whether every pin of the image has a wheel for amd64 and arm64; asks the package index
+	@$(BIN)/python tools/image_check
 
 bench-failover: setup ## outages beside keepalived, to docs/benchmarks.md; resumable; ARGS=--quick for a look
 	@$(BIN)/python bench/failover.py $(ARGS)
