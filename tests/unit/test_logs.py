@@ -4,8 +4,7 @@ import json
 import logging
 import os
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from ipaddress import ip_address
 from typing import BinaryIO
 
@@ -14,6 +13,7 @@ import structlog
 
 from vipa.reasons import Reason
 from vipa_agent.logs import LogFormat, LogWriter, configure
+from vipa_lab.until import until
 
 DEADLINE_S = 10.0
 
@@ -33,13 +33,6 @@ def _restore_logging() -> Iterator[None]:
     structlog.reset_defaults()
     root.handlers[:] = handlers
     root.setLevel(level)
-
-
-def eventually(look: Callable[[], bool]) -> None:
-    end = time.monotonic() + DEADLINE_S
-    while not look():
-        assert time.monotonic() < end, "it did not come to pass"
-        time.sleep(0.002)
 
 
 def test_json_lines_keep_message_and_values_apart(pipe: tuple[BinaryIO, int]) -> None:
@@ -130,9 +123,9 @@ def test_a_slow_start_recovers_and_says_so(pipe: tuple[BinaryIO, int]) -> None:
         seen.append(json.loads(reader.readline())["message"])
         return seen[-1] == "log lines dropped"
 
-    eventually(said)
+    until(said, "the loss is told", DEADLINE_S)
     log.info("all is well again")
-    eventually(lambda: json.loads(reader.readline())["message"] == "all is well again")
+    until(lambda: json.loads(reader.readline())["message"] == "all is well again", "the next line", DEADLINE_S)
 
 
 def test_a_non_blocking_pipe_loses_nothing_of_a_line(pipe: tuple[BinaryIO, int]) -> None:

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from vipa.reasons import Reason
 from vipa_agent import scrape
 from vipa_agent.metrics import SAMPLES_PER_TURN, Metrics, Picture
 from vipa_agent.scrape import ScrapeServer, parse_listen
+from vipa_lab.until import until
 
 DEADLINE_S = 10.0
 FULL = Picture(
@@ -118,14 +118,14 @@ def test_too_many_scrapers_are_turned_away(server: ScrapeServer) -> None:
         assert late.recv(1) == b""
     for one in stalled:
         one.close()
-    end = time.monotonic() + DEADLINE_S
-    while True:  # they are gone: there is room again
+
+    def is_served() -> bool:
         try:
-            assert "vipa_loop_lateness_seconds" in get(server)
-            break
+            return "vipa_loop_lateness_seconds" in get(server)
         except (urllib.error.URLError, ConnectionError):
-            assert time.monotonic() < end
-            time.sleep(0.01)
+            return False
+
+    until(is_served, "they are gone: there is room again", DEADLINE_S)
 
 
 def test_scraping_while_everything_changes(metrics: Metrics, server: ScrapeServer) -> None:

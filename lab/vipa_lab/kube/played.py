@@ -8,6 +8,7 @@ from vipa_lab.kube.accounts import add_node
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.objects import Object, Objects
 from vipa_lab.kube.operatorprocess import report
+from vipa_lab.until import until as wait_until
 
 # Promised is 2 s; a busy machine may take its time.
 SOON_S: Final = 60.0
@@ -84,7 +85,4 @@ def settle(objects: Objects) -> dict[tuple[str, str], str]:
 
 def until(condition: Callable[[], bool], what: str, timeout_s: float = SOON_S) -> None:
     """AssertionError that names ``what`` when it does not come."""
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(_POLL_S)
+    wait_until(condition, what, timeout_s, _POLL_S)
