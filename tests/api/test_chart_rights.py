@@ -3,8 +3,7 @@
 import base64
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -21,7 +20,7 @@ from vipa_lab.kube.helm import CHART, Helm
 from vipa_lab.kube.kubectl import Kubectl, KubectlError
 from vipa_lab.kube.objects import Object, Objects, path_of
 from vipa_lab.kube.operatorprocess import OperatorProcess
-from vipa_lab.kube.played import obey
+from vipa_lab.kube.played import obey, until
 from vipa_lab.kube.pods import run_container
 from vipa_lab.kube.relay import Relay
 from vipa_lab.lab import Lab
@@ -138,7 +137,7 @@ def test_agents_alone_need_the_privileged_level(
 
     def in_force(level: str) -> None:
         objects.patch("namespaces", SYSTEM, {"metadata": {"labels": {label: level}}})
-        until(lambda: is_refused("daemonsets", AGENT) == (level != "privileged"), f"{level} is in force")
+        until(lambda: is_refused("daemonsets", AGENT) == (level != "privileged"), f"{level} is in force", WAIT_S)
 
     in_force(level)
     try:
@@ -175,10 +174,11 @@ def nodes(server: ApiServer) -> Iterator[Objects]:
 def test_an_agent_writes_the_status_of_its_own_node_only(server: ApiServer, nodes: Objects) -> None:
     agent = Asker(server, node_token(server, "w8"))
     # Roles and policy are in force a moment after they were made.
-    until(lambda: report(agent, "w8") == "", "an agent may write its own")
+    until(lambda: report(agent, "w8") == "", "an agent may write its own", WAIT_S)
     until(
         lambda: "the agent of node w8 may write its own VirtualIPNode only, not w9" in report(agent, "w9"),
         "the policy is in force",
+        WAIT_S,
     )
     assert report(agent, "w8") == ""
     assert nodes.get("virtualipnodes", "w8")["status"]["agent"]["version"] == "0.1.0"
@@ -187,7 +187,9 @@ def test_an_agent_writes_the_status_of_its_own_node_only(server: ApiServer, node
 
 def test_a_token_that_names_no_node_writes_nothing(server: ApiServer, nodes: Objects) -> None:
     anywhere = Asker(server, server.token(SYSTEM, AGENT))
-    until(lambda: "this token of vipa-agent names no node" in report(anywhere, "w8"), "the policy is in force")
+    refused = "this token of vipa-agent names no node"
+    until(lambda: refused in report(anywhere, "w8"), "the policy is in force", WAIT_S)
+    assert "status" not in nodes.get("virtualipnodes", "w8")
 
 
 def test_the_policy_holds_whatever_roles_somebody_adds(server: ApiServer, nodes: Objects) -> None:
@@ -196,11 +198,12 @@ def test_the_policy_holds_whatever_roles_somebody_adds(server: ApiServer, nodes:
     server.kubectl.run("create", "clusterrolebinding", "too-much", "--clusterrole=cluster-admin", whom)
     agent = Asker(server, node_token(server, "w8"))
     try:
-        until(lambda: not agent.refusal("GET", f"/api/v1/namespaces/{SYSTEM}/secrets"), "the role is in force")
+        until(lambda: not agent.refusal("GET", f"/api/v1/namespaces/{SYSTEM}/secrets"), "the role is in force", WAIT_S)
         spec = {"spec": {"epoch": 9}}
         until(
             lambda: "the spec is the operator's" in agent.refusal("PATCH", f"{NODES}/w8", spec),
             "the policy is in force",
+            WAIT_S,
         )
         assert "the spec is the operator's" in agent.refusal("DELETE", f"{NODES}/w8")
         for method, path, body in (
@@ -212,13 +215,6 @@ def test_the_policy_holds_whatever_roles_somebody_adds(server: ApiServer, nodes:
             assert "may write its own VirtualIPNode only" in agent.refusal(method, path, body)
     finally:
         server.kubectl.delete("clusterrolebinding", "too-much")
-
-
-def until(condition: Callable[[], bool], what: str, timeout_s: float = WAIT_S) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s:g} s: {what}"
-        time.sleep(0.1)
 
 
 # --- rights
@@ -273,9 +269,11 @@ def ask_for_nonsense(objects: Objects, times: int) -> None:
 
     objects.patch("virtualips", "erp", {"metadata": {"annotations": {"vipa.dev/move-to": "nowhere"}}})
     objects.wait("virtualips", "erp", lambda it: not is_pending(it), WAIT_S)
-    until(
-        lambda: times in [each.get("count") for each in objects.list("events", "default")], f"one Event, {times} times"
-    )
+
+    def counted() -> bool:
+        return times in [each.get("count") for each in objects.list("events", "default")]
+
+    until(counted, f"one Event, {times} times", WAIT_S)
 
 
 def take_away(objects: Objects, node: str) -> None:
@@ -284,7 +282,7 @@ def take_away(objects: Objects, node: str) -> None:
     objects.wait("virtualipnodes", node, lambda it: it["spec"]["epoch"] > 0, WAIT_S)
     obey(objects, node)
     objects.delete("nodes", node)
-    until(lambda: objects.find("virtualipnodes", node) is None, f"{node} is gone")
+    until(lambda: objects.find("virtualipnodes", node) is None, f"{node} is gone", WAIT_S)
 
 
 def look_for_what_a_watch_missed(kubeconfig: Path) -> None:
