@@ -12,6 +12,7 @@ from vipa_lab.gate_rig import Rig
 from vipa_lab.lab import Lab
 from vipa_lab.privileges import ensure_privileges
 from vipa_lab.scenario import Scenario, ibm_i_lab
+from vipa_lab.steering_rig import SteeringRig
 from vipa_lab.wire_rig import Wire
 
 
@@ -49,6 +50,14 @@ def served(ibm_i: Scenario) -> Scenario:
 def rig(lab: Lab) -> Iterator[Rig]:
     """For tests of the kernel layer: a node with two NICs, and a station that asks who answers."""
     made = Rig(lab)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def steered(lab: Lab) -> Iterator[SteeringRig]:
+    """For tests of the ways of replies: such a node again, a client and a gateway."""
+    made = SteeringRig(lab)
     yield made
     made.close()
 
