@@ -15,7 +15,7 @@ from vipa_operator.reconcile.times import parse, text
 from vipa_operator.reconcile.writes import DeleteWrite, EventWrite, Severity
 
 SILENT_S: Final = 300.0
-"""After this an agent that has not answered to what it was told last is taken for dead, if no other hears it. Where a
+"""An agent that has not let go so long after it was told something last is taken for dead, if no other hears it. Where a
 kubelet runs it ends the pod long before: Kubernetes deletes pods of a Node that is gone after 40 to 60 s (pod garbage
 collector: quarantineTime, gcCheckPeriod), and ours has 15 s to stop. The rest is for controllers that are busy."""
 
@@ -48,7 +48,7 @@ def leave(agent: SeenAgent, gone: str, told: bool, heard: bool, now: datetime) -
         return Leave(gone, due_in_s=left_s)
     if heard:
         return Leave(gone)  # looked at again when that changes
-    why = f"its agent has not answered for {SILENT_S:g} s, and no other hears it: taken for dead"
+    why = f"its agent has not let go within {SILENT_S:g} s, and no other hears it: taken for dead"
     return Leave(gone, _deletion(agent, Severity.WARNING, why))
 
 
