@@ -15,8 +15,8 @@ from vipa_operator.reconcile.times import parse, text
 from vipa_operator.reconcile.writes import DeleteWrite, EventWrite, Severity
 
 SILENT_S: Final = 300.0
-"""An agent that has not let go so long after it was told something last is taken for dead, if no other hears it. Where a
-kubelet runs it ends the pod long before: Kubernetes deletes pods of a Node that is gone after 40 to 60 s (pod garbage
+"""An agent that has not let go so long after it was told something last is taken for dead, if no other hears it. Where
+a kubelet runs it ends the pod long before: Kubernetes deletes pods of a Node that is gone after 40 to 60 s (pod garbage
 collector: quarantineTime, gcCheckPeriod), and ours has 15 s to stop. The rest is for controllers that are busy."""
 
 BUSY: Final = (Role.HOLDER, Role.CLAIMING)
