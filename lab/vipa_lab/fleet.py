@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import time
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,6 +93,16 @@ class Fleet:
         self._keep(name, process)
         process.wait_output("warm", START_S)
         return go
+
+    def restart(self, name: str, within_s: float, timeout_s: float) -> bool:
+        """Kill an agent and start another at once. False when the machine was too busy for it: the new one was not
+        there ``within_s``, and did not adopt what the old one served."""
+        old, go = self.agents[name], self.start_warm(name)
+        killed_s = time.monotonic()
+        old.kill()
+        go.touch()
+        self.agents[name].wait_output("started", timeout_s)
+        return time.monotonic() - killed_s < within_s or "reason=Adopted" in self.agents[name].output()
 
     def words(self, name: str) -> list[str]:
         """The command line of an agent after the program's name."""

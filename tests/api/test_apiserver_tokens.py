@@ -1,11 +1,11 @@
 """Tokens as Pods have them: who they are for, on which node, and for how long they are worth something."""
 
 import json
-import time
 
 from vipa_lab.kube.accounts import AGENT, SYSTEM, add_node, node_token, set_node_condition
 from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.kubectl import Kubectl, KubectlError
+from vipa_lab.until import until
 
 
 def user(kubectl: Kubectl) -> dict[str, object]:
@@ -25,10 +25,7 @@ def test_a_pods_token_names_its_node_and_dies_with_the_pod(api: ApiServer) -> No
     # Not the one that was used: the server believes a token that it knows for ten seconds more.
     other = Kubectl(api.token_kubeconfig(node_token(api, "w1")))
     api.objects.delete("pods", f"{AGENT}-w1", SYSTEM)
-    deadline = time.monotonic() + 60
-    while is_known(other):
-        assert time.monotonic() < deadline, "the token is still good"
-        time.sleep(0.5)
+    until(lambda: not is_known(other), "the token is good no more", 60, 0.5)
 
 
 def is_known(kubectl: Kubectl) -> bool:

@@ -5,11 +5,9 @@ kubelets run either, so a stand-in says of every rollout that it is over.
 """
 
 import base64
-import os
 import re
-import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -18,11 +16,10 @@ import pytest
 
 from vipa_lab.kube.accounts import SYSTEM
 from vipa_lab.kube.apiserver import ApiServer
-from vipa_lab.kube.binaries import find
+from vipa_lab.kube.reader import CHECKOUT, Reader
 from vipa_lab.kube.wholecluster import CONVERGE_S, WholeCluster
 from vipa_lab.lab import Lab
 
-ROOT: Final = Path(__file__).parents[2]
 ROLLED_OUT: Final = {
     "daemonsets/vipa-agent": (
         "currentNumberScheduled",
@@ -38,32 +35,8 @@ LOOK_S: Final = 0.2
 
 def blocks() -> list[str]:
     """What a reader pastes, in the document's order."""
-    text = (ROOT / "docs/install.md").read_text()
+    text = (CHECKOUT / "docs/install.md").read_text()
     return [block for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if not block.startswith("docker ")]
-
-
-def follower(server: ApiServer, folder: Path) -> Callable[[str], str]:
-    """Runs a block as somebody with kubectl and helm in the checkout does; its output."""
-    programs = folder / "bin"
-    programs.mkdir()
-    for name in ("kubectl", "helm"):
-        (programs / name).symlink_to(find(name))
-    environment = os.environ | {
-        "PATH": f"{programs}:{os.environ['PATH']}",
-        "HOME": str(folder),
-        "KUBECONFIG": str(server.admin),
-        "REGISTRY": "registry.example.org",
-    }
-
-    def follow(block: str) -> str:
-        words = ["bash", "-e", "-o", "pipefail", "-c", block]
-        done = subprocess.run(
-            words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, f"{block}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
-    return follow
 
 
 @contextmanager
@@ -93,7 +66,7 @@ def test_with_helm(machine: None, lab: Lab, tmp_path: Path) -> None:
     steps = [block for block in blocks() if "install.yaml" not in block]
     install = next(i for i, block in enumerate(steps) if "helm upgrade --install" in block) + 1
     with ApiServer(tmp_path / "api") as server, rollouts(server):
-        follow = follower(server, tmp_path)
+        follow = Reader(server, tmp_path).follow
         for block in steps[:install]:
             follow(block)
         with WholeCluster(lab, server, tmp_path) as cluster:
@@ -112,7 +85,7 @@ def test_with_helm(machine: None, lab: Lab, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("forget_crds")
 def test_with_kubectl(bare_api: ApiServer, tmp_path: Path) -> None:
     (block,) = (block for block in blocks() if "install.yaml" in block)
-    follower(bare_api, tmp_path)(block)
+    Reader(bare_api, tmp_path).follow(block)
     agent = bare_api.kubectl.get("daemonset", "vipa-agent", SYSTEM)
     image = agent["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "registry.example.org/vipa:0.1.0"

@@ -3,7 +3,6 @@
 Not run: building and pushing the image, for which a container engine and a registry are needed.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -13,15 +12,13 @@ from pathlib import Path
 import pytest
 
 from vipa_lab.kube.apiserver import ApiServer
-from vipa_lab.kube.binaries import find
+from vipa_lab.kube.reader import CHECKOUT, Reader
 from vipa_lab.kube.wholecluster import CONVERGE_S, WholeCluster
 from vipa_lab.lab import Lab
 
-ROOT = Path(__file__).parents[2]
-
 
 def commands() -> list[str]:
-    section = (ROOT / "README.md").read_text().split("\n## On Kubernetes\n")[1].split("\n## ")[0]
+    section = (CHECKOUT / "README.md").read_text().split("\n## On Kubernetes\n")[1].split("\n## ")[0]
     lines = "\n".join(re.findall(r"```sh\n(.*?)```", section, re.DOTALL)).splitlines()
     return [line.partition(" #")[0].strip() for line in lines if not line.startswith("docker ")]
 
@@ -34,35 +31,19 @@ def server(machine: None, tmp_path: Path) -> Iterator[ApiServer]:
 
 
 def test_the_readme_is_followed_word_for_word(server: ApiServer, lab: Lab, tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    for name in ("kubectl", "helm"):
-        (programs / name).symlink_to(find(name))
-    subprocess.run([sys.executable, ROOT / "tools/zipapp", programs / "kubectl-vipa"], check=True, capture_output=True)
-    environment = os.environ | {
-        "PATH": f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "KUBECONFIG": str(server.admin),
-        "REGISTRY": "registry.example.org",
-    }
-
-    def follow(command: str) -> str:
-        done = subprocess.run(
-            ["bash", "-c", command], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout
-
+    reader = Reader(server, tmp_path, Path(sys.executable).parent)  # a Python that is new enough for kubectl-vipa
+    plugin = reader.programs / "kubectl-vipa"
+    subprocess.run([sys.executable, CHECKOUT / "tools/zipapp", plugin], check=True, capture_output=True)
     steps = commands()
     install = next(i for i, step in enumerate(steps) if step.startswith("helm ")) + 1
     for step in steps[:install]:
-        follow(step)
+        reader.follow(step)
     with WholeCluster(lab, server, tmp_path) as cluster:
         cluster.start("w1", "w2")
         cluster.wait(lambda: all(cluster.reports(name) for name in ("w1", "w2")), "interfaces reported", CONVERGE_S)
         said: dict[str, str] = {}
         for step in steps[install:]:
-            said[step] = follow(step)
+            said[step] = reader.follow(step)
             if step.startswith("kubectl apply"):
                 cluster.wait_peers()
                 cluster.wait_holder("w1/eth1")

@@ -175,13 +175,8 @@ def frozen(cluster: Cluster, probe: Datagrams) -> None:
 def killed_and_back_within_its_permit(cluster: Cluster) -> None:
     for _ in range(TRIES):
         before, probe = undisturbed(cluster)
-        old, go = cluster.agents["w1"], cluster.start_warm("w1")
-        killed_s = time.monotonic()
-        old.kill()
-        go.touch()
-        cluster.agents["w1"].wait_output("started", WAIT_S)
         # A permit has at least this long to live when its agent dies.
-        in_time = time.monotonic() - killed_s < CALM.permit_s - CALM.renew_s - CALM.interval_s
+        in_time = cluster.restart("w1", CALM.permit_s - CALM.renew_s - CALM.interval_s, WAIT_S)
         cluster.wait_serves("w1/eth1")
         if in_time or "reason=Adopted" in cluster.agents["w1"].output():
             break
