@@ -51,6 +51,8 @@ class Duties:
                 yield from self._begin_claim(action)
             case act.Permit() | act.Move():
                 yield from self._permit(action)
+            case act.MoveTogether():
+                yield from self._move_together(action)
             case act.Guard():
                 yield self.commit("Guard", lambda: self._guard(action))
             case act.Bind() | act.Unbind() | act.Revoke():
@@ -131,6 +133,26 @@ class Duties:
         ok = yield self.commit(name, effect)
         until = started + action.permit_s if ok and action.permit_s is not None else None
         self.answers.appendleft(ev.Permitted(action.vip, interface, ok, until))
+
+    def _move_together(self, action: act.MoveTogether) -> Turn:
+        started, first = self._process.now, action.moves[0]
+        addresses = tuple(address for move in action.moves for address in move.addresses)
+
+        def effect() -> bool:
+            until = None if first.permit_s is None else self._process.until(first.permit_s)
+            ok = self._kernel.move(addresses, first.old, first.new, until, self._engine.now)
+            vips, outcome = " ".join(m.vip for m in action.moves), "ok" if ok else "REFUSED"
+            self._world.trace.note(self._machine.name, "move together", vips, first.new, outcome)
+            return self._machine.permit_set(first.new, ok)
+
+        for move in action.moves:
+            self._check(move.vip, move.addresses)
+        if (yield self.commit("Move", effect)):
+            until = None if first.permit_s is None else started + first.permit_s
+            self.answers.extendleft(ev.Permitted(m.vip, first.new, True, until) for m in reversed(action.moves))
+            return
+        for move in action.moves:
+            yield from self._permit(move)
 
     def _change(self, action: act.Bind | act.Unbind | act.Revoke) -> Turn:
         def effect() -> bool:

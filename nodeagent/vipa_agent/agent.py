@@ -18,6 +18,7 @@ from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent import picture
 from vipa_agent.adoption import adoptable
 from vipa_agent.executor import Executor
+from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents, Links
@@ -102,7 +103,7 @@ class Agent:
         self.executor = Executor(
             self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self.shown.changed
         )
-        self.turns = Turns(self.elector, self.executor, self.kernel, self.metrics, renewed)
+        self.turns = Turns(self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed)
 
     # --- life
 
@@ -148,7 +149,7 @@ class Agent:
 
     async def _serve(self) -> None:
         """Until the election has stopped, or a successor may come in."""
-        work = (self._poll(), self._audit(), self.source.run(self._take, self._document))
+        work = (self._audit(), self.source.run(self._take, self._document))
         tasks = [asyncio.create_task(coroutine) for coroutine in work]
         ends = [asyncio.create_task(event.wait()) for event in (self._done, self._retire)]
         try:
@@ -217,12 +218,12 @@ class Agent:
 
     def _links(self, link_events: LinkEvents) -> None:
         changed = link_events.drain()
-        self.nics.alert(self.loop.time())
-        self.nics.poll()
+        self.nics.alert(boottime_s())
         if changed.interfaces:
             self._resync()
         if changed.vips:
             self._rebind()
+        self.turns.sleep()
 
     def _resync(self) -> None:
         if self.nics.resync() and self.nics.service:
@@ -253,12 +254,6 @@ class Agent:
         self.turns.closing(socket)
 
     # --- background
-
-    async def _poll(self) -> None:
-        while True:
-            await asyncio.sleep(self.nics.poll_s(self.loop.time()))
-            self.kernel.tick()
-            self.nics.poll()
 
     async def _audit(self) -> None:
         """What somebody removed comes back (within 1 s)."""

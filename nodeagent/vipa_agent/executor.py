@@ -59,10 +59,12 @@ class Executor:
         finally:
             self._running = False
 
-    def drain(self) -> None:
-        """Everything that waits on the sockets."""
-        for event in self._mux.drain():
+    def drain(self) -> bool:
+        """Everything that waits on the sockets. Returns whether there was anything."""
+        waiting = self._mux.drain()
+        for event in waiting:
             self.step(event)
+        return bool(waiting)
 
     def _one(self, event: events.Event) -> None:
         if isinstance(event, events.ClaimReady):
@@ -89,8 +91,9 @@ class Executor:
                 for result, count in self._mux.announce(action).items():
                     self._metrics.announcements(action.interface, result, count)
             case actions.Move():
-                ok, until = self._kernel.move(action.addresses, action.old, action.new, action.permit_s)
-                self._queue.appendleft(events.Permitted(action.vip, action.new, ok, until))
+                self._move((action,))
+            case actions.MoveTogether():
+                self._move(action.moves)
             case actions.Bind():
                 self._kernel.bind(action.addresses, action.interfaces)
             case actions.BeginClaim():
@@ -113,6 +116,16 @@ class Executor:
             case actions.Stopped():
                 self._stopped()
 
+    def _move(self, moves: tuple[actions.Move, ...]) -> None:
+        first = moves[0]
+        addresses = [address for move in moves for address in move.addresses]
+        ok, until = self._kernel.move(addresses, first.old, first.new, first.permit_s)
+        if ok or len(moves) == 1:
+            self._queue.extendleft(events.Permitted(move.vip, first.new, ok, until) for move in reversed(moves))
+            return
+        for move in moves:  # somebody took one of them away: the others are not to blame
+            self._move((move,))
+
     def _failed(self, action: actions.Action, error: KernelError) -> None:
         """The kernel refused: said, and answered as a failure; other VIPs go on."""
         log.error("kernel refused", reason=Reason.KERNEL_REFUSED, action=type(action).__name__, error=str(error))
@@ -123,6 +136,9 @@ class Executor:
                 self.step(events.Permitted(action.vip, action.interface, False))
             case actions.Move():
                 self.step(events.Permitted(action.vip, action.new, False))
+            case actions.MoveTogether():
+                for move in action.moves:
+                    self.step(events.Permitted(move.vip, move.new, False))
 
     def _report(self, action: actions.Transition | actions.Notice) -> None:
         self._changed()

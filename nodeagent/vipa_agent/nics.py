@@ -1,4 +1,4 @@
-"""This node's interfaces, as events say and as a poll every interval sees them.
+"""This node's interfaces, as events say and as a poll sees them.
 
 The kernel tells of a carrier at once when no carrier changed in the second before, and up to one second late otherwise
 (linkwatch; docs/design/0003-kernel.md). So the carrier is also read: often in the time when events may be late, and
@@ -21,9 +21,13 @@ ALERT_S: Final = 1.1
 """How long events may be late after one: linkwatch holds them back for one second (HZ in net/core/link_watch.c), and a
 little for a loop that was held up."""
 
-POLL_S: Final = 0.020
+POLL_S: Final = 0.025
 """Poll when all was quiet. The first event comes at once then; this bounds what another network namespace, whose events
-the kernel counts too but nobody here sees, can hold back."""
+the kernel counts too but nobody here sees, can hold back. Longer than the beats of Default, with which it goes."""
+
+POLL_EARLY_S: Final = 0.010
+"""A poll may come this much earlier, in a turn of the loop that something else began: heartbeats come every 20 to 22 ms
+at Default, and waking costs more than polling."""
 
 
 class Nics:
@@ -37,15 +41,19 @@ class Nics:
         self._polled: dict[int, tuple[bool, bool] | None] = {}
         self.service: frozenset[str] = frozenset()
         """Names of interfaces with a service endpoint: only these are polled."""
-        self._alert_until_s = 0.0
+        self._alert_until = float("-inf")
+        self.poll_at = float("-inf")
+        """Poll then at the latest, CLOCK_BOOTTIME."""
 
-    def alert(self, now_s: float) -> None:
-        """An event came, so the next ones may be late. ``now_s``: any clock, the same for :meth:`poll_s`."""
-        self._alert_until_s = now_s + ALERT_S
+    def alert(self, now: float) -> None:
+        """An event came, so the next ones may be late: poll now, and often for a while."""
+        self._alert_until = now + ALERT_S
+        self._poll_now(now)
 
-    def poll_s(self, now_s: float) -> float:
-        """Seconds until the next poll."""
-        return ALERT_POLL_S if now_s < self._alert_until_s else POLL_S
+    def poll_soon(self, now: float) -> None:
+        """Poll when it is due or nearly due: the processor is awake."""
+        if now >= self.poll_at - POLL_EARLY_S:
+            self._poll_now(now)
 
     def resync(self) -> bool:
         """Read everything anew; tells the owner when it differs. Returns whether an ifindex changed."""
@@ -59,6 +67,10 @@ class Nics:
             self.interfaces = interfaces
             self._changed(interfaces)
         return moved
+
+    def _poll_now(self, now: float) -> None:
+        self.poll_at = now + (ALERT_POLL_S if now < self._alert_until else POLL_S)
+        self.poll()
 
     def poll(self) -> None:
         """Read carrier and IFF_UP of the service interfaces; about 15 µs each."""

@@ -1,12 +1,14 @@
-"""Turns of the loop: what came in goes into the election, then the agent sleeps until the next deadline."""
+"""Turns of the loop: what came in goes into the election, then the agent sleeps until the next deadline.
+
+A turn costs more than what is done in it: an idle processor has lost its caches when it is woken. So each turn takes in
+all that waits, on every socket, and polls the carriers when that is nearly due.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from typing import Final
 
 from vipa.election.elector import Elector
 from vipa.election.events import (
-    ArpSeen,
-    BeatReceived,
     PermitLapsed,
     PermitRenewed,
     PlanChanged,
@@ -17,23 +19,35 @@ from vipa_agent.executor import Executor
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.metrics import Metrics
+from vipa_agent.nics import Nics
 from vipa_agent.wire.nic import NicSocket
+
+ROUNDS_MAX: Final = 8
+"""Looks at the sockets in one turn: four peers answer one beat within two or three; a flood must not keep the timer."""
 
 
 class Turns:
     """``renewed`` is where the renewal thread leaves its news: interface → end of permit, CLOCK_BOOTTIME."""
 
     def __init__(
-        self, elector: Elector, executor: Executor, kernel: Kernel, metrics: Metrics, renewed: dict[str, float]
+        self,
+        elector: Elector,
+        executor: Executor,
+        kernel: Kernel,
+        nics: Nics,
+        metrics: Metrics,
+        renewed: dict[str, float],
     ) -> None:
         self._elector = elector
         self._executor = executor
         self._kernel = kernel
+        self._nics = nics
         self._metrics = metrics
         self._renewed = renewed
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._due_at: float | None = None
+        self._wake_at = float("-inf")
         self._over = False
 
     def wake(self, event: TimerFired | StopAsked | PlanChanged | PermitLapsed) -> None:
@@ -43,21 +57,19 @@ class Turns:
         now = boottime_s()
         if self._due_at is not None:
             self._metrics.lateness(max(now - self._due_at, 0.0))
-        self._kernel.tick()
-        self._take_renewals()
-        self._executor.drain()
+        self._take_in()
         self._executor.step(event)
-        self.sleep()
+        self._end()
 
     def sleep(self) -> None:
-        """Set the timer to the election's next deadline; most frames leave it where it was."""
-        due_at = self._elector.next_deadline()
-        if due_at == self._due_at and self._timer is not None:
+        """Set the timer to the election's next deadline or the next poll; most frames leave it where it was."""
+        self._due_at = self._elector.next_deadline()
+        wake_at = min(self._due_at or float("inf"), self._nics.poll_at)
+        if (wake_at == self._wake_at and self._timer is not None) or self._over:
             return
         self._cancel()
-        self._due_at = due_at
-        if due_at is not None and due_at != float("inf") and not self._over:
-            self._timer = self._loop.call_later(max(due_at - boottime_s(), 0.0), self._due)
+        self._wake_at = wake_at
+        self._timer = self._loop.call_later(max(wake_at - boottime_s(), 0.0), self._timed)
 
     def stop(self) -> None:
         """Nothing goes into the election any more."""
@@ -67,25 +79,38 @@ class Turns:
     def opened(self, socket: NicSocket) -> None:
         """A packet socket to wait on."""
         beats, arp = socket.filenos()
-        self._loop.add_reader(beats, self._readable, socket.drain_beats)
-        self._loop.add_reader(arp, self._readable, socket.drain_arp)
+        self._loop.add_reader(beats, self._readable)
+        self._loop.add_reader(arp, self._readable)
 
     def closing(self, socket: NicSocket) -> None:
         """A packet socket about to be closed."""
         for fileno in socket.filenos():
             self._loop.remove_reader(fileno)
 
-    def _readable(self, drain: Callable[[], Sequence[BeatReceived | ArpSeen]]) -> None:
+    def _readable(self) -> None:
         if self._over:
             return
-        self._take_renewals()
-        for event in drain():
-            self._executor.step(event)
-        self.sleep()
+        self._take_in()
+        self._end()
 
-    def _due(self) -> None:
+    def _timed(self) -> None:
         self._timer = None
-        self.wake(TimerFired())
+        if self._due_at is not None and boottime_s() >= self._due_at:
+            self.wake(TimerFired())
+        else:
+            self._readable()
+
+    def _take_in(self) -> None:
+        """All that waits: what comes while it is worked on belongs to the same turn."""
+        self._kernel.tick()
+        self._take_renewals()
+        rounds = ROUNDS_MAX
+        while self._executor.drain() and (rounds := rounds - 1):
+            pass
+
+    def _end(self) -> None:
+        self._nics.poll_soon(boottime_s())
+        self.sleep()
 
     def _take_renewals(self) -> None:
         while self._renewed:

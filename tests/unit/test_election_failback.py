@@ -123,18 +123,30 @@ def test_when_another_node_s_is_next_it_moves_to_its_own_spare_and_hands_over(ne
     assert c.vip().reason is Reason.HANDED_OVER
 
 
-def test_without_any_healthy_endpoint_it_revokes_after_one_silence(net: Net) -> None:
+def test_without_any_link_it_revokes_after_half_a_silence(net: Net) -> None:
     a, p = net.machine("a", 4), net.puppet("p", 5)
     net.start(net.vip(4, 5))
     p.speak()
     net.run(1)
     a.interface("eth1", carrier=False)
     took = net.until(lambda: not a.elected, 1)
-    assert took == pytest.approx(PROFILE.silence_s, abs=0.001)
+    assert took == pytest.approx(PROFILE.silence_s / 2, abs=0.001)
     assert a.vip().reason is Reason.NO_HEALTHY_ENDPOINT
     assert not a.bound
     net.run(5)
     assert not a.elected
+
+
+def test_a_flicker_of_the_only_link_moves_nothing(net: Net) -> None:
+    a, p = net.machine("a", 4), net.puppet("p", 5)
+    net.start(net.vip(4, 5))
+    p.speak()
+    net.run(1)
+    a.interface("eth1", carrier=False)
+    net.run(PROFILE.silence_s / 3)
+    a.interface("eth1", carrier=True)
+    net.run(1)
+    assert a.elected == {VIP: "eth1"}
 
 
 def test_the_other_node_s_flaps_travel(net: Net) -> None:

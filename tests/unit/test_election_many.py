@@ -64,6 +64,22 @@ def test_a_quiet_second_costs_the_same_for_many_as_for_one() -> None:
     assert calls_in_a_steady_second(100) < 1.5 * calls_in_a_steady_second(1)
 
 
+def test_all_leave_a_failed_interface_in_one_transaction(net: Net) -> None:
+    a, _ = net.machine("a", 4, 5), net.machine("b", 6)
+    net.start(*vips(net, 20, 4, 5, 6))
+    net.run(3)
+    assert set(a.elected.values()) == {"eth1"}
+    a.interface("eth1", carrier=False)
+    net.run(0.05)
+    (together,) = net.did("a", act.MoveTogether)
+    assert isinstance(together.action, act.MoveTogether)
+    assert len(together.action.moves) == 20
+    assert not net.did("a", act.Move)
+    assert set(a.elected.values()) == {"eth2"}
+    net.run(1)
+    assert all(vip.state is State.HOLDER for vip in a.elector.node.vips.values())
+
+
 def calls_after_the_holder_died(count: int) -> int:
     net = Net()
     a, _, _ = net.machine("a", 4), net.machine("b", 5), net.machine("c", 6)

@@ -80,6 +80,40 @@ def test_only_a_holder_s_offer_is_taken(net: Net) -> None:
     assert not b.bound
 
 
+def two_holders(net: Net) -> tuple[Machine, Puppet, Puppet]:
+    """p and q both hold what b is a spare of, and only their digests go on saying so."""
+    b, p, q = net.machine("b", 4), net.puppet("p", 5), net.puppet("q", 6)
+    net.start(net.vip(4, 5, 6))
+    for puppet in (p, q):
+        puppet.speak(WireRole.HOLDER)
+    net.run(1)
+    p.tells_roles = q.tells_roles = False
+    p.handover = Handover(b.vip().id, node_id("b"), HandoverStep.OFFER, 9, 0)
+    return b, p, q
+
+
+def test_of_two_holders_neither_can_give_it_away(net: Net) -> None:
+    b, _, q = two_holders(net)
+    net.run(0.2)
+    assert b.is_(State.SPARE)
+    q.speaks = False
+    net.until(lambda: b.is_(State.RECEIVING), 0.2)
+
+
+def test_a_holder_heard_again_before_go_ends_the_hand_over(net: Net) -> None:
+    b, p, q = two_holders(net)
+    q.speaks = False
+    net.until(lambda: b.is_(State.RECEIVING), 0.2)
+    q.speak()
+    net.run(0.001)
+    assert p.handover is not None
+    p.handover = p.handover._replace(step=HandoverStep.GO)
+    net.run(0.1)
+    assert b.is_(State.SPARE)
+    assert not b.bound
+    assert not net.did("b", act.BeginClaim, act.Permit)
+
+
 def test_what_was_received_before_a_stall_does_not_count(net: Net) -> None:
     b, p, offer = receiving(net)
     net.until(lambda: b.is_(State.RECEIVING), 0.1)

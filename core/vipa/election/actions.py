@@ -71,6 +71,14 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveTogether:
+    """In-node moves between the same two interfaces under equal permits, in one transaction; if that fails, each alone.
+    Answer: ``Permitted`` for each."""
+
+    moves: tuple[Move, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Revoke:
     """Stop answering: un-elect the addresses, keep them bound (what arrives is still served)."""
 
@@ -155,6 +163,7 @@ Action = (
     | BeginClaim
     | Permit
     | Move
+    | MoveTogether
     | Revoke
     | Renew
     | Announce

@@ -60,7 +60,7 @@ class Elector:
         """Take one input; returns what to do, in order."""
         node = self.node
         node.now = now
-        node.out, node.claims = [], []
+        node.out, node.claims, node.moves = [], [], []
         # what the kernel did comes first, whatever the loop believes of itself
         if isinstance(event, PermitRenewed):
             self._renewed(event)
@@ -215,6 +215,7 @@ class Elector:
             self._advance(vip)
             self._wakes.schedule(vip)
             (node.exchanging.discard if vip.offer is None else node.exchanging.add)(vip.name)
+        node.out += holding.gathered(node.moves)
         stopping.finish(node)
         self.sender.flush()
 

@@ -123,6 +123,8 @@ def _offered(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
         return
     if not _same_plan(vip, peer) and not peer.stopping:
         return
+    if holders.other_than(node, vip, peer):
+        return  # of two that hold it neither can give it away: first they duel
     vip.suspicion = None
     vip.term_seen = max(vip.term_seen, message.term - 1)
     vip.offer = Offer(peer.node, message.term, message.epoch, node.now, ready=True)
@@ -143,7 +145,11 @@ def _ready(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
 
 def _go(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
     if vip.state is State.RECEIVING and _same(vip, peer, message):
-        claim.begin_received(node, vip)
+        if holders.other_than(node, vip, peer):
+            vip.offer = None
+            claim.give_up(node, vip, Reason.LOWER_IN_LIST)
+        else:
+            claim.begin_received(node, vip)
 
 
 def messages(node: Node, vip: VipState) -> Handover | None:

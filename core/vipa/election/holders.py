@@ -48,6 +48,11 @@ def fresh(node: Node, vip: VipState, but: Peer | None = None) -> Peer | None:
     return None
 
 
+def other_than(node: Node, vip: VipState, peer: Peer) -> bool:
+    """Whether anyone but ``peer`` said last that it holds, and is heard, be it one way."""
+    return any(p is not peer and p.role(vip.id) is WireRole.HOLDER and p.alive(node.now) for p in node.peers.values())
+
+
 def silent_at(node: Node, vip: VipState) -> float:
     """When the present silence is (or was) long enough to suspect.
 

@@ -1,7 +1,9 @@
 """The holder: rules 3 (in-node move), 6 (permit), 7 (duel), 9 (failback) and 11 (announcing)."""
 
+from collections.abc import Iterator
+
 from vipa.election import announcing, failback
-from vipa.election.actions import Announce, Move, Revoke, Transition
+from vipa.election.actions import Announce, Move, MoveTogether, Revoke, Transition
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.events import Permitted
 from vipa.election.handover import comes, offer
@@ -105,13 +107,31 @@ def _leave(node: Node, vip: VipState) -> None:
         return
     if vip.unfit_since is None:
         vip.unfit_since = node.now
-    if node.now - vip.unfit_since >= vip.profile.silence_s:
+    if node.now >= vip.unfit_since + unfit_s(node, vip):
         node.listen(vip, Reason.NO_HEALTHY_ENDPOINT)
+
+
+def unfit_s(node: Node, vip: VipState) -> float:
+    """How long a holder without a healthy endpoint still holds: one silence (rule 2). Half of it without a link, when it
+    serves nobody: the link may return just when others claim, and by then the revoke, be it slow, is to be done."""
+    elected = node.health.endpoints.get(vip.elected)
+    linked = elected is not None and elected.kernel is Reason.HEALTHY
+    return vip.profile.silence_s if linked else vip.profile.silence_s / 2
 
 
 def _move(node: Node, vip: VipState, interface: str) -> None:
     permit_s = node.permit_s(vip, interface)
-    node.emit(Move(vip.name, vip.plan.addresses, vip.interface, interface, permit_s))
+    node.moves.append(Move(vip.name, vip.plan.addresses, vip.interface, interface, permit_s))
+
+
+def gathered(moves: list[Move]) -> Iterator[Move | MoveTogether]:
+    """``moves`` in as few transactions as can be: one after the other, the last would come when others have long taken
+    a silent holder's virtual IPs."""
+    together: dict[tuple[str, str, float | None], list[Move]] = {}
+    for move in moves:
+        together.setdefault((move.old, move.new, move.permit_s), []).append(move)
+    for of_pair in together.values():
+        yield of_pair[0] if len(of_pair) == 1 else MoveTogether(tuple(of_pair))
 
 
 def _displaced(node: Node, vip: VipState) -> None:

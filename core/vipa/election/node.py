@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from vipa.election import rates
-from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
+from vipa.election.actions import Action, Bind, Guard, Move, Notice, Renew, Revoke, Transition, Unbind
 from vipa.election.crowd import Crowd
 from vipa.election.health import NEVER, Health, LocalEndpoint
+from vipa.election.pace import Pace
 from vipa.election.peers import Path, Peer, Sent, node_id
 from vipa.election.permits import Permits
 from vipa.election.states import State
@@ -76,6 +77,7 @@ class Node:
         self.sent = Sent()
         self.seq = 0
         self.permits = Permits()
+        self.pace = Pace()
         self.own_macs: set[str] = set()
         self.our_macs: dict[str, str] = {}
         self.stopping_since: float | None = None
@@ -84,6 +86,7 @@ class Node:
         """What the kernel layer was last told to guard, and the names and MACs it was told for."""
         self.peer_addresses: set[str] = set()
         self.claims: list[Action] = []
+        self.moves: list[Move] = []
         self.frozen_until = NEVER
         self.draining = False
         self.urgent = False

@@ -16,6 +16,11 @@ class Permits:
         """How many VIPs are held on an interface under a permit of this length (None: untimed)."""
 
     @property
+    def any(self) -> bool:
+        """Whether a VIP is held."""
+        return bool(self._held)
+
+    @property
     def untimed(self) -> bool:
         """Whether a VIP is held under a permit that never ends."""
         return any(permit_s is None for _, permit_s in self._held)

@@ -83,6 +83,7 @@ class Receiver:
         if echo is not None:
             if beat.seq >= peer.seq:
                 self._news(peer, beat, echo)
+                node.pace.heard(peer.node, beat.interval_s, node.now)
             peer.echoed = self._echoed(peer, beat, echo)
         elif not copy:
             return "asked"

@@ -57,7 +57,6 @@ class Sender:
 
     def __init__(self, node: Node) -> None:
         self.node = node
-        self.next_at: dict[float, float] = {}
         self.digest = 0
         self._said: dict[int, tuple[RoleEntry, float]] = {}
         """What was last said of each VIP, and since when; what changed last stands last."""
@@ -71,7 +70,7 @@ class Sender:
 
     def next_deadline(self) -> float:
         """When the next beat is due."""
-        return min(self.next_at.values(), default=float("inf"))
+        return self.node.pace.next_deadline()
 
     def flush(self) -> None:
         """Send what is due, or to everybody at once when a role changed."""
@@ -87,11 +86,8 @@ class Sender:
         news = [e for e in self._news if self._said.get(e.vip, (self._gone.get(e.vip),))[0] == e]
         news, self._news = news[:NEWS_MAX], news[NEWS_MAX:]
         for interval_s, chunks in self._buckets.items():
-            due_at = self.next_at.setdefault(interval_s, node.now)
-            if node.now >= due_at:
-                # keep the beat's phase unless it was missed by more than an interval
-                on_time = due_at + interval_s
-                self.next_at[interval_s] = on_time if on_time > node.now else node.now + interval_s
+            if node.now >= node.pace.next_at[interval_s]:
+                node.pace.sent(interval_s, node.now)
                 self._send(interval_s, chunks, news)
             elif node.urgent:
                 self._send(interval_s, chunks, news)
@@ -129,7 +125,19 @@ class Sender:
         for path in node.paths.values():
             paths.setdefault(node.path_interval(path), []).append(path)
         self._buckets = {interval_s: list(self._chunks(of_rate)) for interval_s, of_rate in paths.items()}
-        self.next_at = {i: at for i, at in self.next_at.items() if i in self._buckets}
+        node.pace.take(self._buckets, self._leaders())
+
+    def _leaders(self) -> dict[float, str]:
+        """Who leads at which interval: the first of those that beat to us as often as we to them."""
+        node = self.node
+        leaders: dict[float, tuple[bool, int, str]] = {}
+        for peer in node.peers.values():
+            interval_s = peer.beaten_every_s
+            if peer.interval_s == interval_s and peer.alive(node.now):
+                place = (peer.permit_until <= node.now, peer.id, peer.node)
+                leaders[interval_s] = min(leaders.get(interval_s, place), place)
+        own = (not node.permits.any, node.id, node.config.node)
+        return {interval_s: place[2] for interval_s, place in leaders.items() if place < own}
 
     def _update_roles(self) -> None:
         node = self.node

@@ -37,7 +37,7 @@ def wake_at(node: Node, vip: VipState) -> float:
             if vip.offer_after > node.now:
                 at = min(at, vip.offer_after)
             if vip.unfit_since is not None:
-                at = min(at, vip.unfit_since + vip.profile.silence_s)
+                at = min(at, vip.unfit_since + holding.unfit_s(node, vip))
     return at
 
 

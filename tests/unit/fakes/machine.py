@@ -175,6 +175,9 @@ class Machine:
                 self._later(lambda: self._permit(vip, addresses, interface, permit_s))
             case act.Move(vip, addresses, old, new, permit_s):
                 self._later(lambda: self._move(vip, addresses, old, new, permit_s))
+            case act.MoveTogether(moves):
+                for move in moves:
+                    self._carry_out(move)
             case act.Revoke(_, addresses):
                 for address in addresses:
                     self.elected.pop(address, None)

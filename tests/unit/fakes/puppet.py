@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @dataclass
 class Puppet:
     """A peer that beats every ``interval_s`` to everybody and says what its fields say. ``heard``: decoded beats.
-    ``deaf``: it echoes nothing."""
+    ``deaf``: it echoes nothing. ``tells_roles``: else its digest alone confirms what it said before."""
 
     net: Net
     name: str
@@ -50,6 +50,7 @@ class Puppet:
     incarnation: int = 0
     seq: int = 0
     speaks: bool = False
+    tells_roles: bool = True
     handover: Handover | None = None
     relays: tuple[Relay, ...] = ()
     key: Key = KEY
@@ -107,7 +108,7 @@ class Puppet:
             digest=digest,
             endpoints=(EndpointState(self.address, self.healthy, 0, self.healthy_for_s),),
             echoes=() if self.deaf else tuple(echoes),
-            roles=tuple(entries),
+            roles=tuple(entries) if self.tells_roles else (),
             relays=self.relays,
             handovers=() if self.handover is None else (self.handover,),
         )
