@@ -4,11 +4,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from unit.fakes.apiserver import FakeCluster, three_nodes
 from unit.fakes.net import Net
+
+# No example is too slow: what a busy machine makes of it says nothing of the code.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture
