@@ -10,7 +10,7 @@ import pytest
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents
-from vipa_agent.nics import ALERT_POLL_S, ALERT_S, POLL_S, Nics
+from vipa_agent.nics import ALERT_POLL_S, ALERT_S, POLL_EARLY_S, POLL_S, Nics
 from vipa_lab.kernel_rig import OWN, VIP, add_node
 from vipa_lab.lab import Lab
 from vipa_lab.node import Node
@@ -103,10 +103,31 @@ def test_the_poll_sees_carrier_and_deletion(node: Node, kernel: Kernel) -> None:
 
 def test_interfaces_are_polled_often_only_while_events_may_be_late(kernel: Kernel) -> None:
     nics = Nics(kernel, lambda _interfaces: None)
-    assert nics.poll_s(100.0) == POLL_S
+
+    def next_after(now: float) -> float:
+        """How long after a look at ``now`` the next one is due."""
+        nics.poll_soon(now)
+        return nics.poll_at - now
+
+    assert next_after(99.0) == pytest.approx(POLL_S)
     nics.alert(100.0)
-    assert nics.poll_s(101.0) == ALERT_POLL_S
-    assert nics.poll_s(100.0 + ALERT_S) == POLL_S
+    assert nics.poll_at == pytest.approx(100.0 + ALERT_POLL_S)
+    assert next_after(101.0) == pytest.approx(ALERT_POLL_S)
+    assert next_after(100.0 + ALERT_S) == pytest.approx(POLL_S)
+
+
+def test_who_is_awake_polls_early_but_not_at_every_turn(node: Node, kernel: Kernel) -> None:
+    told: list[tuple[LocalInterface, ...]] = []
+    nics = Nics(kernel, told.append)
+    nics.service = frozenset({"eth1"})
+    nics.resync()
+    nics.poll_soon(100.0)
+    told.clear()
+    node.nics["eth1"].set_admin(up=False)
+    nics.poll_soon(100.0 + POLL_S - POLL_EARLY_S - 0.001)
+    assert told == [], "it was looked at a moment ago"
+    nics.poll_soon(100.0 + POLL_S - POLL_EARLY_S + 0.001)
+    assert [interfaces[0].up for interfaces in told] == [False]
 
 
 def test_the_poll_is_cheap(kernel: Kernel) -> None:
