@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock image-check bench-failover bench-agent bench-operator bench-report kind-up kind-test kind-down clean
+.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock image-check arm64-check bench-failover bench-agent bench-operator bench-report kind-up kind-test kind-down clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
@@ -78,6 +78,9 @@ lock: setup ## write requirements.lock anew from pyproject.toml, and requirement
 
 image-check: setup ## whether every pin of the image has a wheel for amd64 and arm64; asks the package index
 	@$(BIN)/python tools/image_check
+
+arm64-check: setup ## the image's content on an emulated arm64 machine: start, kernel and wire tests; needs qemu; slow
+	@$(BIN)/python tools/arm64 $(ARGS)
 
 bench-failover: setup ## outages beside keepalived, to docs/benchmarks.md; resumable; ARGS=--quick for a look
 	@$(BIN)/python bench/failover.py $(ARGS)
