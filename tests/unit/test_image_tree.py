@@ -161,6 +161,13 @@ def kubeconfig(user: dict[str, object]) -> dict[str, object]:
     }
 
 
+def test_docker_is_sent_what_the_dockerfile_copies() -> None:
+    copied = set(re.findall(r"^COPY (?!--from)(\S+) ", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    sent = set(re.findall(r"^!(\S+)$", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+    assert copied == sent
+    assert all((ROOT / name).exists() for name in copied)
+
+
 def test_a_tree_that_lacks_a_package_fails_the_build(tool: ModuleType, tree: Path) -> None:
     (tree / "iso8601").rename(tree / "away")
     try:
