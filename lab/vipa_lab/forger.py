@@ -5,7 +5,7 @@ import time
 from typing import Final
 
 from vipa import frames
-from vipa.election.node import Config
+from vipa.election.config import Config
 from vipa.heartbeat import decode, encode
 from vipa.heartbeat.keys import Key, parse_keys
 from vipa.heartbeat.model import Beat, WireRole

@@ -9,6 +9,7 @@ from typing import Final
 
 from vipa.election import claim, configuring, handover, holders, holding, stations, stopping
 from vipa.election.actions import Action, Probe
+from vipa.election.config import Config
 from vipa.election.events import (
     ArpSeen,
     BeatReceived,
@@ -25,7 +26,7 @@ from vipa.election.events import (
     TimerFired,
 )
 from vipa.election.health import NEVER
-from vipa.election.node import Config, Node
+from vipa.election.node import Node
 from vipa.election.receiving import Receiver, compare_plans
 from vipa.election.sending import Sender
 from vipa.election.states import State

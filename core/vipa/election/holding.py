@@ -112,8 +112,8 @@ def _leave(node: Node, vip: VipState) -> None:
 
 
 def unfit_s(node: Node, vip: VipState) -> float:
-    """How long a holder without a healthy endpoint still holds: one silence (rule 2). Half of it without a link, when it
-    serves nobody: the link may return just when others claim, and by then the revoke, be it slow, is to be done."""
+    """How long a holder without a healthy endpoint still holds: one silence (rule 2). Half of it without a link: it
+    serves nobody, and the link may return just when others claim; by then the revoke, be it slow, is to be done."""
     elected = node.health.endpoints.get(vip.elected)
     linked = elected is not None and elected.kernel is Reason.HEALTHY
     return vip.profile.silence_s if linked else vip.profile.silence_s / 2

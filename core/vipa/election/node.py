@@ -1,11 +1,11 @@
 """One node's election state, and the small questions all rules ask of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from vipa.election import rates
 from vipa.election.actions import Action, Bind, Guard, Move, Notice, Renew, Revoke, Transition, Unbind
+from vipa.election.config import Config
 from vipa.election.crowd import Crowd
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.pace import Pace
@@ -13,49 +13,12 @@ from vipa.election.peers import Path, Peer, Sent, node_id
 from vipa.election.permits import Permits
 from vipa.election.states import State
 from vipa.election.vip import VipState
-from vipa.heartbeat.keys import INSECURE, Key
 from vipa.heartbeat.model import WireRole
 from vipa.plan import Plan
 from vipa.reasons import Reason
 
 TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
 """Roles whose bearer must know of a holder it may not hear."""
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Who this node is. ``incarnation`` is random per agent start, ``boot_id`` per boot. Without ``keys`` heartbeats
-    are unsigned (--insecure). ``count_from_suspicion`` breaks rule 5 on purpose, for the simulator's experiment."""
-
-    node: str
-    incarnation: int
-    boot_id: int = 0
-    keys: tuple[Key, ...] = ()
-    cluster: str = ""
-    insecure: bool = False
-    count_from_suspicion: bool = False
-
-    @property
-    def accepted_keys(self) -> tuple[Key, ...]:
-        """Keys that verify heartbeats; the first signs."""
-        return self.keys or (INSECURE,)
-
-    @property
-    def cluster_id(self) -> int:
-        """32-bit id on the wire: the cluster's name, else what the first key gives."""
-        return _cluster_id(self.cluster or f"key:{self.accepted_keys[0].id}")
-
-    @property
-    def cluster_ids(self) -> frozenset[int]:
-        """Those that are this cluster's: without a name each accepted key gives one, or nodes would be deaf to each
-        other while keys are rotated."""
-        if self.cluster:
-            return frozenset({self.cluster_id})
-        return frozenset(_cluster_id(f"key:{key.id}") for key in self.accepted_keys)
-
-
-def _cluster_id(text: str) -> int:
-    return node_id(text) >> 32
 
 
 class Node:
