@@ -40,6 +40,8 @@ LEASE: Final = json.dumps(
     }
 )
 WAIT_S: Final = 60.0
+# An API server that cannot delete a CRD's objects at once tries again after twice as long each time, up to minutes.
+GONE_S: Final = 240
 
 
 @pytest.fixture
@@ -106,7 +108,7 @@ def test_installed_upgraded_removed(cluster: Kubectl, helm: Helm, older: Path) -
     assert upgraded["metadata"]["uid"] == crd
 
     assert "kept due to the resource policy" in helm.run(
-        "uninstall", "vipa", f"--namespace={SYSTEM}", "--timeout=60s", "--wait"
+        "uninstall", "vipa", f"--namespace={SYSTEM}", f"--timeout={GONE_S}s", "--wait", timeout_s=GONE_S + WAIT_S
     )
     left = remaining(cluster)
     assert {name.split()[0] for name in left} == {"CustomResourceDefinition"}
@@ -192,5 +194,6 @@ def test_without_keeping_all_goes_and_nothing_hangs(cluster: Kubectl, helm: Helm
     cluster.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "-l", OURS)
     cluster.apply(VIP)
     cluster.apply(NODE)
-    helm.run("uninstall", "vipa", f"--namespace={SYSTEM}", "--timeout=60s", "--wait")
+    wait = (f"--timeout={GONE_S}s", "--wait")
+    helm.run("uninstall", "vipa", f"--namespace={SYSTEM}", *wait, timeout_s=GONE_S + WAIT_S)
     assert remaining(cluster) == {}
