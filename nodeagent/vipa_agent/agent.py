@@ -10,7 +10,15 @@ from typing import Final
 import structlog
 
 from vipa.election.elector import Config, Elector
-from vipa.election.events import InterfacesChanged, LocalInterface, PermitLapsed, PlanChanged, StopAsked, TimerFired
+from vipa.election.events import (
+    InterfacesChanged,
+    KeysChanged,
+    LocalInterface,
+    PermitLapsed,
+    PlanChanged,
+    StopAsked,
+    TimerFired,
+)
 from vipa.election.states import State
 from vipa.errors import ConfigError
 from vipa.plan import Plan
@@ -23,6 +31,7 @@ from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents, Links
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+from vipa_agent.keyfile import KeyFile
 from vipa_agent.metrics import Metrics
 from vipa_agent.needkey import need_key
 from vipa_agent.nics import ALERT_POLL_S, Nics
@@ -65,9 +74,10 @@ class Agent:
     ``first``: the plan to begin with; None: not known yet, so what the kernel still serves stays as it is."""
 
     def __init__(
-        self, settings: Settings, source: Source, metrics: Metrics, first: Plan | None, tenure: Tenure
+        self, settings: Settings, keys: KeyFile, source: Source, metrics: Metrics, first: Plan | None, tenure: Tenure
     ) -> None:
         self.settings = settings
+        self.keys = keys
         self.boot_id = _BOOT_ID.read_text().strip()
         self.loop = asyncio.get_running_loop()
         self.metrics = metrics
@@ -79,7 +89,7 @@ class Agent:
                 node=settings.node,
                 incarnation=secrets.randbits(64),
                 boot_id=int(self.boot_id.replace("-", "")[:16], 16),
-                keys=settings.keys,
+                keys=keys.keys,
                 cluster=settings.cluster,
                 insecure=settings.insecure,
             )
@@ -149,7 +159,8 @@ class Agent:
 
     async def _serve(self) -> None:
         """Until the election has stopped, or a successor may come in."""
-        work = (self._audit(), self.source.run(self._take, self._document))
+        rekey = self.keys.follow(lambda found: self.turns.wake(KeysChanged(found)))
+        work = (self._audit(), rekey, self.source.run(self._take, self._document))
         tasks = [asyncio.create_task(coroutine) for coroutine in work]
         ends = [asyncio.create_task(event.wait()) for event in (self._done, self._retire)]
         try:

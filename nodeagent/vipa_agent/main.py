@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vipa.errors import VipaError
 from vipa_agent.kernel.errors import KernelError
+from vipa_agent.keyfile import KeyFile
 from vipa_agent.logs import LogWriter, configure
 from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
 from vipa_agent.status import StatusError, pid_namespace, read_status
@@ -47,8 +48,9 @@ def run(arguments: Sequence[str]) -> int:
 def _serve(settings: Settings) -> int:
     writer = LogWriter(sys.stdout.fileno(), settings.log_format)
     configure(writer)
+    keys = KeyFile(settings.key_file, settings.keys)
     try:
-        while asyncio.run(_run(settings)):
+        while asyncio.run(_run(settings, keys)):
             gc.unfreeze()  # nothing of the agent that retired is needed by the one that begins
     except asyncio.CancelledError:
         pass  # asked to stop before it served anything
@@ -57,7 +59,7 @@ def _serve(settings: Settings) -> int:
     return EXIT_GOOD
 
 
-async def _run(settings: Settings) -> bool:
+async def _run(settings: Settings, keys: KeyFile) -> bool:
     """One agent's life. Whether to begin another: the successor that this one retired for is gone."""
     from vipa_agent.agent import Agent, Ending
     from vipa_agent.metrics import Metrics
@@ -67,6 +69,7 @@ async def _run(settings: Settings) -> bool:
     assert task is not None
     for number in (signal.SIGTERM, signal.SIGINT):  # process 1 of a container has no default for them
         loop.add_signal_handler(number, task.cancel)
+    loop.add_signal_handler(signal.SIGHUP, keys.look)
     metrics = Metrics()
     source = _source(settings, metrics)
     # before the agent that may still serve is asked to yield: with 2,000 VIPs this takes half a second
@@ -76,7 +79,7 @@ async def _run(settings: Settings) -> bool:
     gc.freeze()
     tenure = Tenure(settings.state_dir)
     await tenure.acquire()
-    ending = await Agent(settings, source, metrics, first, tenure).run()
+    ending = await Agent(settings, keys, source, metrics, first, tenure).run()
     return ending is Ending.RETIRED and await tenure.free()
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from vipa.errors import ConfigError
-from vipa.heartbeat.keys import Key, parse_keys
+from vipa.heartbeat.keys import Key
+from vipa_agent.keyfile import read_keys
 from vipa_agent.logs import LogFormat
 from vipa_agent.scrape import parse_listen
 from vipa_agent.sources.api.config import ApiConfig, from_kubeconfig, in_cluster
@@ -26,6 +27,7 @@ class Settings:
     api: ApiConfig | None
     state_dir: Path
     keys: tuple[Key, ...]
+    key_file: Path | None
     insecure: bool
     cluster: str
     port: int
@@ -55,7 +57,9 @@ def parser() -> argparse.ArgumentParser:
         "--kubeconfig", type=Path, metavar="F", help="with --api, outside of a pod: its current context"
     )
     top.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR", help="default: %(default)s")
-    top.add_argument("--key-file", type=Path, metavar="F", help="heartbeat keys, one per line: ID:SECRET or SECRET")
+    top.add_argument(
+        "--key-file", type=Path, metavar="F", help="heartbeat keys, one per line: ID:SECRET or SECRET; followed"
+    )
     top.add_argument(
         "--insecure", action="store_true", help="heartbeats without a key: anyone on the LAN can forge them"
     )
@@ -92,6 +96,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         api=_api(given.kubeconfig) if given.api else None,
         state_dir=given.state_dir,
         keys=read_keys(given.key_file) if given.key_file is not None else (),
+        key_file=given.key_file,
         insecure=given.insecure,
         cluster=given.cluster,
         port=given.port,
@@ -102,13 +107,3 @@ def parse(arguments: Sequence[str]) -> Settings:
 
 def _api(kubeconfig: Path | None) -> ApiConfig:
     return in_cluster() if kubeconfig is None else from_kubeconfig(kubeconfig)
-
-
-def read_keys(path: Path) -> tuple[Key, ...]:
-    """Keys of a file; ConfigError with what is wrong."""
-    try:
-        return parse_keys(path.read_text(), str(path))
-    except OSError as error:
-        raise ConfigError(f"--key-file: cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"--key-file: {path} is not text; write one line with a secret, or ID:SECRET") from error

@@ -9,6 +9,7 @@ from typing import Final
 
 from vipa.election.elector import Elector
 from vipa.election.events import (
+    KeysChanged,
     PermitLapsed,
     PermitRenewed,
     PlanChanged,
@@ -50,7 +51,7 @@ class Turns:
         self._wake_at = float("-inf")
         self._over = False
 
-    def wake(self, event: TimerFired | StopAsked | PlanChanged | PermitLapsed) -> None:
+    def wake(self, event: TimerFired | StopAsked | PlanChanged | PermitLapsed | KeysChanged) -> None:
         """Everything that waits, oldest first, then ``event``; then sleep until the next deadline."""
         if self._over:
             return

@@ -46,6 +46,8 @@ def test_the_secret_does_not_show_in_repr() -> None:
         ("# nothing\n", ["keys.txt", "no key in it"]),
         ("short", ["keys.txt:1", "5 characters", "at least 16", "openssl"]),
         (f"a:{SECRET}\nb:tooshort\n", ["keys.txt:2", "8 characters"]),
+        (f"a:{SECRET}\n\na:{SECRET}x\n", ["keys.txt:3", "key a is already in line 1", "an ID of its own"]),
+        (f"{SECRET}\n{SECRET}\n", ["keys.txt:2", "already in line 1", "stands there once"]),
     ],
 )
 def test_messages_say_where_and_what_would_be_right(text: str, words: list[str]) -> None:

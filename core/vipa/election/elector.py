@@ -5,6 +5,7 @@ permits first (rule 6), then at its own lateness (rule 5, "distrust yourself fir
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from vipa.election import claim, configuring, handover, holders, holding, stations, stopping
@@ -17,6 +18,7 @@ from vipa.election.events import (
     Event,
     HeldAtStart,
     InterfacesChanged,
+    KeysChanged,
     LocalInterface,
     PermitLapsed,
     PermitRenewed,
@@ -155,6 +157,9 @@ class Elector:
                 configuring.configure(node, self._interfaces)
             case HeldAtStart():
                 self._held(event)
+            case KeysChanged():
+                node.config = replace(node.config, keys=event.keys)
+                self.receiver.rekeyed()
             case StopAsked():
                 stopping.ask(node)
 

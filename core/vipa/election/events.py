@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from vipa.heartbeat.keys import Key
 from vipa.plan import Plan
 
 
@@ -108,6 +109,13 @@ class HeldAtStart:
 
 
 @dataclass(frozen=True, slots=True)
+class KeysChanged:
+    """From now on heartbeats are signed with the first of these keys and accepted with any of them; never empty."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StopAsked:
     """The agent was asked to shut down: hand over what can be handed over, then report ``Stopped``."""
 
@@ -127,6 +135,7 @@ Event = (
     | PermitRenewed
     | PermitLapsed
     | HeldAtStart
+    | KeysChanged
     | StopAsked
     | TimerFired
 )

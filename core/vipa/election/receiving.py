@@ -20,6 +20,9 @@ VERIFIED_MAX: Final = 64
 _HANDED_TO: Final = frozenset({State.RECEIVING, State.CLAIMING})
 """A successor of rule 4: its claim rests on the offer alone, so whoever took the VIP meanwhile ends it."""
 
+_AT_REST: Final = frozenset({WireRole.SPARE, WireRole.EXCLUDED})
+"""Roles without a part in serving or handing over."""
+
 _TAKING: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING})
 """Roles on the way to a takeover."""
 
@@ -46,6 +49,11 @@ class Receiver:
         self._clusters = node.config.cluster_ids
         self.unknown_fields = 0
         self._verified: dict[bytes, Beat] = {}
+
+    def rekeyed(self) -> None:
+        """The keys are others: what was verified by one that is gone counts no more."""
+        self._clusters = self.node.config.cluster_ids
+        self._verified.clear()
 
     def beat(self, event: BeatReceived) -> None:
         """One heartbeat datagram."""
@@ -215,6 +223,8 @@ class Receiver:
         compare_plans(self.node, vip, peer)
         if entry.role not in (WireRole.PERMITTING, WireRole.HOLDER):
             claim.came_to_nothing(self.node, vip, peer)
+        if entry.role in _AT_REST:
+            claim.let_go(self.node, vip, peer)
         self.node.dirty.add(vip.name)
 
     def _claiming(self, peer: Peer, entry: RoleEntry, two_way: bool) -> None:

@@ -19,6 +19,13 @@ class Key:
 
     id: int
     secret: bytes = field(repr=False)
+    label: str = field(default="", compare=False)
+    """ID of the key file's line; "" for a bare secret."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: its label, or the id that it has on the wire."""
+        return self.label or f"{self.id:08x}"
 
     def tag(self, message: bytes) -> bytes:
         """MAC of ``message``: keyed BLAKE2b (RFC 7693 §2.9), the fastest MAC of the standard library."""
@@ -31,9 +38,10 @@ INSECURE: Final = Key(0, b"")
 def parse_keys(text: str, name: str) -> tuple[Key, ...]:
     """Keys of a key file's text; ``name`` is the file's name for messages.
 
-    Raises KeyFileError when a line is too short or there is no key.
+    Raises KeyFileError when a line is too short or names a key a second time, or when there is no key.
     """
     keys: list[Key] = []
+    lines: dict[int, int] = {}
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if not stripped or stripped.startswith("#"):
@@ -49,7 +57,14 @@ def parse_keys(text: str, name: str) -> tuple[Key, ...]:
         # a bare secret is its own name, so that two files with the same secret agree whatever else is in them
         identity = hashlib.blake2b((label or secret).encode(), digest_size=4, person=b"vipa-key-id").digest()
         derived = hashlib.blake2b(secret.encode(), digest_size=32, person=b"vipa-beat").digest()
-        keys.append(Key(int.from_bytes(identity, "big") or 1, derived))
+        key = Key(int.from_bytes(identity, "big") or 1, derived, label)
+        if first := lines.get(key.id):
+            raise KeyFileError(
+                f"{name}:{number}: key {key.name} is already in line {first}; a new secret needs an ID of its own, "
+                "and the same secret stands there once"
+            )
+        lines[key.id] = number
+        keys.append(key)
     if not keys:
         raise KeyFileError(f"{name}: no key in it; write one line with a secret, or ID:SECRET")
     return tuple(keys)
