@@ -73,3 +73,33 @@ def test_a_stopping_node_claims_nothing_and_is_offered_nothing(net: Net) -> None
     a.on = False
     net.run(5)
     assert not net.did("b", act.BeginClaim, act.Permit)
+
+
+def test_a_node_frozen_while_it_stops_hands_over_once_it_hears_the_others_again(net: Net) -> None:
+    a, b = net.machine("a", 4), net.machine("b", 5)
+    net.start(net.vip(4, 5))
+    net.run(1)
+    begin = net.now
+    a.step(ev.StopAsked())
+    a.frozen = True
+    net.run(0.1)  # longer than a silence, shorter than the permit
+    a.thaw()
+    net.until(lambda: a.stopped, STOP_S)
+    assert b.vip().reason is Reason.HANDED_OVER
+    assert not net.doubles
+    unbound = net.did("a", act.Unbind)[-1].at
+    assert net.did("b", act.Permit)[0].at < unbound
+    assert unbound > begin + 0.1
+
+
+def test_the_last_words_of_a_node_that_stops_are_that_it_has_let_go(net: Net) -> None:
+    a = net.machine("a", 4)
+    net.machine("b", 5)
+    net.start(net.vip(4, 5))
+    net.run(1)
+    net.cuts = {("*", "10.1.1.4")}  # a hears nobody, so it cannot hand over
+    a.step(ev.StopAsked())
+    net.until(lambda: a.stopped, STOP_S)
+    kinds = [type(e.action) for e in net.did("a", act.SendBeat, act.Revoke, act.Stopped)]
+    assert kinds[-1] is act.Stopped
+    assert act.SendBeat in kinds[len(kinds) - kinds[::-1].index(act.Revoke) :]

@@ -142,3 +142,13 @@ def test_a_successor_whom_a_third_node_overtook_gives_up(net: Net) -> None:
     net.run(0.1)
     assert not b.elected
     assert b.is_(State.SPARE)
+
+
+def test_an_offerer_that_lets_go_is_not_waited_for(net: Net) -> None:
+    b, p, _ = receiving(net)
+    net.until(lambda: b.is_(State.RECEIVING), 0.1)
+    p.handover = None
+    p.speak(WireRole.SPARE)
+    p.rank = 255
+    took = net.until(lambda: net.answerers() == ["b"], OFFER_S)
+    assert took < PROFILE.silence_s + 2 * PROFILE.interval_s + PROFILE.probes * PROFILE.gap_s + 0.01

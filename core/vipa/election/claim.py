@@ -214,6 +214,15 @@ def came_to_nothing(node: Node, vip: VipState, peer: Peer) -> None:
         vip.suspicion.next_at = min(vip.suspicion.next_at, node.now + vip.profile.gap_s)
 
 
+def let_go(node: Node, vip: VipState, peer: Peer) -> None:
+    """The last holder says that it serves no more: what was waited for of it will not come, be it the end of its permit
+    or its *go*."""
+    if vip.state is State.RECEIVING and vip.offer is not None and vip.offer.peer == peer.node:
+        give_up(node, vip, Reason.LOWER_IN_LIST)
+    elif vip.suspicion is not None and vip.holder == peer.node:
+        vip.suspicion.next_at = min(vip.suspicion.next_at, node.now)
+
+
 def overtaken(node: Node, vip: VipState, peer: Peer, peer_rank: int, role: WireRole) -> None:
     """*Claiming* or *Holder* was heard: a better rank resets the count. So does any rank whose claim element is set:
     its permit may come a whole element later, when the kernel is slow to commit."""

@@ -26,7 +26,9 @@ def hand_over(node: Node, vip: VipState) -> None:
     """Holder of a stopping node: offer to the best of the others, whoever that is; without any just stop."""
     assert node.stopping_since is not None
     remote = node.best_remote(vip)
-    if remote is None or node.now - node.stopping_since >= STOP_S_MAX:
+    if remote is None and node.now < _hears_at(node, vip):
+        vip.recheck_at = _hears_at(node, vip)
+    elif remote is None or node.now - node.stopping_since >= STOP_S_MAX:
         node.release(vip)
         vip.offer = None
         node.transition(vip, State.SPARE, Reason.SHUTDOWN)
@@ -34,6 +36,12 @@ def hand_over(node: Node, vip: VipState) -> None:
         if vip.offer_after > node.now + handover.TURN_S:
             vip.offer_after = NEVER  # what was given up before the shutdown is tried again
         handover.offer(node, vip, remote[2])
+
+
+def _hears_at(node: Node, vip: VipState) -> float:
+    """When nobody heard means that nobody is there: a node that was late first has to hear the others again."""
+    heard = any(peer.heard_at >= node.health.trusted_since for peer in node.others(vip))
+    return node.health.trusted_since + vip.profile.silence_s if heard else NEVER
 
 
 def finish(node: Node) -> None:
@@ -47,7 +55,7 @@ def finish(node: Node) -> None:
     for vip in node.vips.values():
         node.release(vip)
     node.stopped = True
-    node.emit(Stopped())
+    node.claims.append(Stopped())  # after the beats that say who is gone: else spares wait for the permit's end
 
 
 def end_at(node: Node) -> float:
