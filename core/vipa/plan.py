@@ -41,13 +41,40 @@ class Policy(msgspec.Struct, frozen=True):
         return PROFILES[self.timing]
 
 
+class CheckKind(StrEnum):
+    """What a health check wants to see: a connection, or an answer with status 200 to 399."""
+
+    TCP = "tcp"
+    HTTP = "http"
+    HTTPS = "https"
+
+
+class HealthCheck(msgspec.Struct, frozen=True):
+    """One question a node asks itself: at its own address of the VIP's LAN, or at its loopback address. ``path`` is
+    empty for TCP. ``rise`` passes in a row end a failure, ``fall`` failures in a row begin one."""
+
+    kind: CheckKind
+    port: int
+    path: str = ""
+    loopback: bool = False
+    interval_s: float = 2.0
+    timeout_s: float = 1.0
+    rise: int = 2
+    fall: int = 3
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.port}{' ' if self.path else ''}{self.path}{' at loopback' if self.loopback else ''}"
+
+
 class PlannedVip(msgspec.Struct, frozen=True):
-    """One virtual IP in a plan: its addresses (canonical text, IPv4 first), ordered candidates and policy."""
+    """One virtual IP in a plan: its addresses (canonical text, IPv4 first), ordered candidates and policy. ``checks``
+    are each node's own affair and not in the digest: nodes that differ in them still hand over to each other."""
 
     name: str
     addresses: tuple[str, ...]
     succession: tuple[Endpoint, ...]
     policy: Policy = Policy()
+    checks: tuple[HealthCheck, ...] = ()
 
     @property
     def id(self) -> int:

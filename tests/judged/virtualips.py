@@ -34,6 +34,12 @@ NO_ADDRESS: Final = (
 NO_LABEL: Final = ("IBM i", "-a", "a-", "a.b", "é", "a\n")
 NO_NODE: Final = ("W1", "a..b", "-a", "a_b", "w1.", "é")
 NO_INTERFACE: Final = ("a b", "a/b", "a:b", "é", "a\n")
+TCP: Final = {"tcp": {"port": 80}}
+
+
+def http(path: str) -> Body:
+    """A health check that asks for ``path``."""
+    return {"http": {"port": 80, "path": path}}
 
 
 def vip(spec: Body, field: str = "", says: str = "", api_field: str = "") -> Case:
@@ -77,6 +83,9 @@ ACCEPTED: Final = (
     good(voters=[]),
     *(good(timing=timing) for timing in ("Fast", "Default", "Calm")),
     good(healthChecks=[{"tcp": {"port": 443}}, {"http": {"port": 80, "path": "/healthz", "scheme": "HTTPS"}}]),
+    good(healthChecks=[{**TCP, "at": "Loopback", "interval": "100ms", "timeout": "10ms", "rise": 1, "fall": 10}]),
+    good(healthChecks=[{**TCP, "at": "Interface", "interval": "1h", "timeout": "60s", "rise": 10, "fall": 1}]),
+    good(healthChecks=[http("/"), http("/ready?full=1&x=%20~"), http("/" + "a" * 1023)]),
     good(probeTargets=["10.1.1.1", "10.1.1.2", "fd00::1"]),
 )
 
@@ -95,8 +104,6 @@ REFUSED_ADDRESSES: Final = (
     *(vip({"pool": text}, "spec.pool", "no valid name") for text in NO_LABEL),
     vip({"pool": "a" * 64}, "spec.pool", "Too long"),
 )
-
-TCP: Final = {"tcp": {"port": 80}}
 
 REFUSED_OTHERS: Final = (
     *(good("spec.preferredInterfaceList", "no valid name", preferredInterfaceList=text) for text in NO_LABEL),
@@ -168,6 +175,35 @@ REFUSED_OTHERS: Final = (
     good("spec.healthChecks[0].tcp.port", "Required value", healthChecks=[{"tcp": {}}]),
     good("spec.healthChecks[0].http.path", "must start with /", healthChecks=[{"http": {"port": 80, "path": "x"}}]),
     good("spec.healthChecks[0].http.path", "must start with /", healthChecks=[{"http": {"port": 80, "path": ""}}]),
+    *(
+        good("spec.healthChecks[0].http.path", "has a character that no path has", healthChecks=[http(path)])
+        for path in ("/a b", "/a\r\nHost: b", "/ä", "/\x7f")
+    ),
+    good("spec.healthChecks[0].http.path", "Too long", healthChecks=[http("/" + "a" * 1024)]),
+    good("spec.healthChecks[0].at", "Unsupported value", healthChecks=[{**TCP, "at": "10.1.1.4"}]),
+    *(
+        good("spec.healthChecks[0].interval", says, healthChecks=[{**TCP, "interval": text}])
+        for text, says in (
+            ("2", "no duration"),
+            ("99ms", "must be from 0.1s"),
+            ("61m", "must be from"),
+            ("25h", "longer"),
+        )
+    ),
+    *(
+        good("spec.healthChecks[0].timeout", says, healthChecks=[{**TCP, "timeout": text}])
+        for text, says in (
+            ("", "no duration"),
+            ("9ms", "must be from 0.01s"),
+            ("25h", "longer"),
+            ("61s", "must be from 0.01s to 60s"),
+        )
+    ),
+    *(
+        good(f"spec.healthChecks[0].{field}", says, healthChecks=[{**TCP, field: turns}])
+        for field in ("rise", "fall")
+        for turns, says in ((0, "should be greater than or equal to 1"), (11, "should be less than or equal"))
+    ),
     good("spec.healthChecks", "Too many", healthChecks=[TCP] * 17),
     *(good("spec.probeTargets[0]", says, probeTargets=[text]) for text, says in NO_ADDRESS),
     good("spec.probeTargets[0]", "names the virtual IP itself", probeTargets=["10.1.1.7"]),

@@ -13,7 +13,25 @@ from vipa.crd.common import ADDRESS, ASSIGNED_ADDRESS, INTERFACE_GLOB, LABEL, NO
 from vipa.crd.ranges import RANGE_RULES
 from vipa.crd.rule import Fault, Rule, fullmatch
 from vipa.resources.durations import PART
+from vipa.resources.healthcheck import INTERVAL_S, PATH, TIMEOUT_S
 from vipa.resources.texts import INTERFACE_MAX
+
+IS_DURATION: Final = fullmatch(f"({PART.pattern})+")
+A_DURATION: Final = (
+    Rule(IS_DURATION, "no duration; write numbers with units h, m, s or ms, such as 30s, 1m30s or 500ms"),
+    Rule(f"!{IS_DURATION} || duration(self) <= duration('24h')", "longer than a day; write at most 24h"),
+)
+
+
+def _from_to(bounds_s: tuple[float, float]) -> Rule:
+    """A duration within bounds; longer than a day is said by another rule."""
+    least, most = (f"{bound:g}s" for bound in bounds_s)
+    return Rule(
+        f"!{IS_DURATION} || duration(self) > duration('24h') || "
+        f"(duration(self) >= duration('{least}') && duration(self) <= duration('{most}'))",
+        f"must be from {least} to {most}",
+    )
+
 
 VIP_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
     "VirtualIP": (OBJECT_NAME,),
@@ -77,23 +95,22 @@ VIP_RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
         ),
     ),
     "Attachment.bridge": (ONE_INTERFACE.or_empty(),),
-    "Failback.delay": (
-        Rule(
-            fullmatch(f"({PART.pattern})+"),
-            "no duration; write numbers with units h, m, s or ms, such as 30s, 1m30s or 500ms",
-        ),
-        Rule(
-            f"!{fullmatch(f'({PART.pattern})+')} || duration(self) <= duration('24h')",
-            "longer than a day; write at most 24h",
-        ),
-    ),
+    "Failback.delay": A_DURATION,
     "HealthCheck": (
         Rule(
             "has(self.tcp) != has(self.http)",
             "must have exactly one of tcp: {port: 443} and http: {port: 80, path: /}",
         ),
     ),
-    "HttpCheck.path": (Rule("self.startsWith('/')", "must start with /, such as /healthz"),),
+    "HealthCheck.interval": (*A_DURATION, _from_to(INTERVAL_S)),
+    "HealthCheck.timeout": (*A_DURATION, _from_to(TIMEOUT_S)),
+    "HttpCheck.path": (
+        Rule("self.startsWith('/')", "must start with /, such as /healthz"),
+        Rule(
+            f"!self.startsWith('/') || {fullmatch(PATH.pattern)}",
+            "has a character that no path has; write it as %20 for a blank, for instance",
+        ),
+    ),
     "Requirement": (
         Rule(
             "!(self.operator in ['In', 'NotIn']) || (has(self.values) && size(self.values) > 0)",

@@ -6,7 +6,7 @@ The answer never depends on the way that led to it: it is the same as that of a 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from vipa.plan import PlannedVip, Policy, Refusal
+from vipa.plan import HealthCheck, PlannedVip, Policy, Refusal
 from vipa.planner.candidates import Candidates, why_none
 from vipa.planner.conflicts import Addresses, listed_by
 from vipa.planner.lans import Lans, edge_of
@@ -14,6 +14,7 @@ from vipa.planner.world import NodeView, World
 from vipa.reasons import Reason
 from vipa.resources.addresses import parse_address
 from vipa.resources.durations import parse_duration_s
+from vipa.resources.healthcheck import planned_check
 from vipa.resources.interfacelist import PreferredInterfaceList
 from vipa.resources.validate import Resource, validate
 from vipa.resources.virtualip import VirtualIP
@@ -174,7 +175,7 @@ class Planner:
         succession = self._candidates.succession(vip, planned.id, lan, pil)
         if not succession:
             return _refuse(vip, Reason.NO_CANDIDATES, why_none(vip, pil, self._nodes))
-        return PlannedVip(planned.name, planned.addresses, tuple(succession), planned.policy)
+        return PlannedVip(planned.name, planned.addresses, tuple(succession), planned.policy, checks_of(vip))
 
     def _without_list(self, vip: VirtualIP, wanted: str) -> Refusal:
         if bad := self.refusal_of_list(wanted):
@@ -195,6 +196,11 @@ def policy_of(vip: VirtualIP) -> Policy:
         probe_targets=spec.probe_targets,
         paused=spec.paused,
     )
+
+
+def checks_of(vip: VirtualIP) -> tuple[HealthCheck, ...]:
+    """What ``vip``, which is valid, wants each node to ask itself; nothing twice."""
+    return tuple(dict.fromkeys(map(planned_check, vip.spec.health_checks)))
 
 
 def refusal_of(obj: Resource) -> Refusal | None:

@@ -14,6 +14,7 @@ from vipa.plan import Endpoint, Plan, PlannedVip, Policy, Refusal
 from vipa.reasons import Reason
 from vipa.resources.addresses import AddressError, parse_address
 from vipa.resources.durations import DURATION_MAX_S, DurationError, parse_duration_s
+from vipa.resources.healthcheck import assigned_check, check_in, judge_health_check, planned_check
 from vipa.resources.interfacelist import ENTRIES_MAX
 from vipa.resources.names import INTERFACE_MAX, LABEL_REMEDY, NODE_REMEDY, interface_problem, is_label, is_node
 from vipa.resources.node import AssignedEndpoint, Assignment, VirtualIPNodeSpec
@@ -48,6 +49,10 @@ def assignment_of(vip: PlannedVip) -> Assignment:
         failback=Failback(policy.failback, duration_text(policy.failback_delay_s)),
         probe_targets=policy.probe_targets,
         paused=policy.paused,
+        health_checks=tuple(
+            assigned_check(check, duration_text(check.interval_s), duration_text(check.timeout_s))
+            for check in vip.checks
+        ),
     )
 
 
@@ -84,6 +89,7 @@ def vip_of(assignment: Assignment) -> PlannedVip:
             probe_targets=assignment.probe_targets,
             paused=assignment.paused,
         ),
+        checks=tuple(dict.fromkeys(planned_check(check_in(c)) for c in assignment.health_checks)),
     )
 
 
@@ -146,6 +152,8 @@ def _judge(assignment: Assignment) -> Iterator[Problem]:
         parse_duration_s(assignment.failback.delay)
     except DurationError as error:
         yield Problem(("failback", "delay"), shown(assignment.failback.delay), str(error))
+    for i, check in enumerate(assignment.health_checks):
+        yield from judge_health_check(check_in(check), ("healthChecks", i))
     yield from _succession(assignment)
 
 

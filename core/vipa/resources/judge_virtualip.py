@@ -5,10 +5,11 @@ from typing import Final
 
 from vipa.resources.addresses import AddressError, parse_address
 from vipa.resources.durations import DurationError, parse_duration_s
+from vipa.resources.healthcheck import judge_health_check
 from vipa.resources.names import LABEL_REMEDY, NODE_REMEDY, interface_problem, is_label, is_node
 from vipa.resources.problems import Path, Problem, shown
 from vipa.resources.selectors import LabelSelector, Operator
-from vipa.resources.virtualip import AttachmentType, Failback, HealthCheck, Partition, VirtualIPSpec
+from vipa.resources.virtualip import AttachmentType, Failback, Partition, VirtualIPSpec
 
 VOTERS: Final = (3, 5)
 """Rule 7: a majority must survive one loss, or two."""
@@ -28,7 +29,7 @@ def judge_template(spec: VirtualIPSpec, at: Path) -> list[Problem]:
         *_attachment(spec, at),
         *judge_failback(spec.failback, (*at, "failback")),
         *_voters(spec, at),
-        *(p for i, check in enumerate(spec.health_checks) for p in _health_check(check, (*at, "healthChecks", i))),
+        *(p for i, check in enumerate(spec.health_checks) for p in judge_health_check(check, (*at, "healthChecks", i))),
         *_probe_targets(spec, at),
     ]
 
@@ -118,13 +119,6 @@ def _voters(spec: VirtualIPSpec, at: Path) -> Iterator[Problem]:
             yield Problem((*path, i), shown(name), f"no node name; {NODE_REMEDY}")
         elif name in voters[:i]:
             yield Problem((*path, i), name, "named twice; a node has one vote")
-
-
-def _health_check(check: HealthCheck, path: Path) -> Iterator[Problem]:
-    if (check.tcp is None) == (check.http is None):
-        yield Problem(path, "", "must have exactly one of tcp: {port: 443} and http: {port: 80, path: /}")
-    if check.http is not None and not check.http.path.startswith("/"):
-        yield Problem((*path, "http", "path"), shown(check.http.path), "must start with /, such as /healthz")
 
 
 def _probe_targets(spec: VirtualIPSpec, at: Path) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from vipa.resources.healthcheck import CHECKS_MAX, AssignedCheck
 from vipa.resources.meta import API_VERSION, Object, ObjectMeta, Wire
 from vipa.resources.texts import Address, Time
 from vipa.resources.virtualip import Failback
@@ -46,6 +47,9 @@ class Assignment(Wire, frozen=True):
     failback: Failback = Failback()
     probe_targets: Annotated[tuple[str, ...], Meta(description="As the VirtualIP has them")] = ()
     paused: Annotated[bool, Meta(description="Whoever holds it keeps it, nothing moves")] = False
+    health_checks: Annotated[
+        tuple[AssignedCheck, ...], Meta(max_length=CHECKS_MAX, description="As the VirtualIP has them")
+    ] = ()
 
 
 class VirtualIPNodeSpec(Wire, frozen=True):
@@ -78,6 +82,9 @@ class VipStatus(Wire, frozen=True):
     reason: str = ""
     since: Time = ""
     term: int = 0
+    failing: Annotated[
+        tuple[str, ...], Meta(description="Health checks that fail on this node, and how; empty: none does")
+    ] = ()
 
 
 class PathStatus(Wire, frozen=True):

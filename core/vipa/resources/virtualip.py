@@ -7,9 +7,10 @@ import msgspec
 from msgspec import Meta
 
 from vipa.plan import FailbackPolicy
+from vipa.resources.healthcheck import CHECKS_MAX, HealthCheck
 from vipa.resources.meta import API_VERSION, Condition, Object, ObjectMeta, Wire
 from vipa.resources.selectors import LabelSelector
-from vipa.resources.texts import PATH_MAX, Address, Duration, InterfaceGlob, InterfaceName, Label, NodeName, Time
+from vipa.resources.texts import Address, Duration, InterfaceGlob, InterfaceName, Label, NodeName, Time
 from vipa.timing import Timing
 
 
@@ -34,17 +35,8 @@ class Partition(StrEnum):
     SINGLE = "Single"
 
 
-class Scheme(StrEnum):
-    """Scheme of an HTTP health check."""
-
-    HTTP = "HTTP"
-    HTTPS = "HTTPS"
-
-
 VOTERS_MAX: Final = 5
 """Rule 7: a majority that survives two losses; nobody needs more."""
-
-Port = Annotated[int, Meta(ge=1, le=65535, description="TCP port")]
 
 
 class Attachment(Wire, frozen=True):
@@ -61,27 +53,6 @@ class Failback(Wire, frozen=True):
     delay: Annotated[
         Duration, Meta(description='Delayed only: how long the better endpoint must be healthy, "30s"')
     ] = "30s"
-
-
-class TcpCheck(Wire, frozen=True):
-    """Healthy while a TCP connection is accepted."""
-
-    port: Port
-
-
-class HttpCheck(Wire, frozen=True):
-    """Healthy while a GET is answered with 2xx or 3xx."""
-
-    port: Port
-    path: Annotated[str, Meta(max_length=PATH_MAX, description="What to GET")] = "/"
-    scheme: Scheme = Scheme.HTTP
-
-
-class HealthCheck(Wire, frozen=True):
-    """Exactly one of ``tcp`` and ``http``."""
-
-    tcp: TcpCheck | None = None
-    http: HttpCheck | None = None
 
 
 class VirtualIPSpec(Wire, frozen=True):
@@ -105,7 +76,8 @@ class VirtualIPSpec(Wire, frozen=True):
     partition: Partition = Partition.AVAILABLE
     timing: Timing = Timing.DEFAULT
     health_checks: Annotated[
-        tuple[HealthCheck, ...], Meta(max_length=16, description="A node on which one fails is no candidate")
+        tuple[HealthCheck, ...],
+        Meta(max_length=CHECKS_MAX, description="Asked by each node of itself; one on which any fails is no candidate"),
     ] = ()
     probe_targets: Annotated[
         tuple[Address, ...],
