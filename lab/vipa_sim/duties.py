@@ -54,7 +54,8 @@ class Duties:
             case act.MoveTogether():
                 yield from self._move_together(action)
             case act.Guard():
-                yield self.commit("Guard", lambda: self._guard(action))
+                self._process.audit.gated = action.addresses
+                yield self.commit("Guard", lambda: self._kernel.guard(action.addresses))
             case act.Bind() | act.Unbind() | act.Revoke():
                 yield from self._change(action)
             case act.Renew():
@@ -107,8 +108,7 @@ class Duties:
 
     def _begin_claim(self, action: act.BeginClaim) -> Turn:
         def effect() -> bool:
-            self._kernel.begin_claim(action.addresses, self._process.until(action.timeout_s))
-            return True
+            return self._kernel.begin_claim(action.addresses, self._process.until(action.timeout_s))
 
         self._check(action.vip, action.addresses)
         self._world.trace.note(self._machine.name, "begin claim", action.vip)
@@ -155,13 +155,18 @@ class Duties:
             yield from self._permit(move)
 
     def _change(self, action: act.Bind | act.Unbind | act.Revoke) -> Turn:
+        audited = self._process.audit.bound
+
         def effect() -> bool:
             match action:
                 case act.Bind():
                     present = [name for name in action.interfaces if name in self._machine.nics]
                     self._kernel.bind(action.addresses, present)
+                    audited.update(dict.fromkeys(action.addresses, frozenset(action.interfaces)))
                 case act.Unbind():
                     self._kernel.unbind(action.addresses)
+                    for address in action.addresses:
+                        audited.pop(address, None)
                 case act.Revoke():
                     self._kernel.revoke(action.addresses, action.interface)
             return True
@@ -172,10 +177,6 @@ class Duties:
         self._world.trace.note(self._machine.name, name.lower(), action.vip)
         self._world.moved()
         yield self.commit(name, effect)
-
-    def _guard(self, action: act.Guard) -> bool:
-        self._kernel.guarded = set(action.addresses)
-        return True
 
     def _remove_permits(self, interfaces: set[str]) -> bool:
         for interface in interfaces:

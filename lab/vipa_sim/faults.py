@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from vipa_sim.stations import Station
@@ -25,6 +25,10 @@ class Faults:
     def _note(self, what: str) -> None:
         self._world.last_fault = what
         self._world.trace.note("fault", what)
+
+    def after(self, delay_s: float, call: Callable[[], None]) -> None:
+        """Do something ``delay_s`` from now."""
+        self._world.engine.after(delay_s, call)
 
     def _machine(self, node: str) -> Machine:
         return self._world.machines[node]

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Kernel:
-    """State of one boot. ``strict_arp`` is arp_ignore=1: a VIP is answered only where it is bound."""
+    """State of one boot. ``strict_arp`` is arp_ignore=1: a VIP is answered only where it is bound. ``tables``: those of
+    the gate are there; without them whatever is bound is answered."""
 
     strict_arp: bool
     guarded: set[str] = field(default_factory=set)
@@ -20,6 +21,7 @@ class Kernel:
     alive: dict[str, float] = field(default_factory=dict)
     claims: dict[str, float] = field(default_factory=dict)
     reply_by: dict[str, str] = field(default_factory=dict)
+    tables: bool = True
 
     def answers(self, address: str, interface: str, now: float) -> bool:
         """Would a who-has for the VIP ``address`` on ``interface`` be answered?"""
@@ -37,10 +39,27 @@ class Kernel:
         """The egress gate, for an ARP frame with this sender."""
         return sender_address not in self.guarded or self.entitled(sender_address, interface, now)
 
-    def bind(self, addresses: Iterable[str], interfaces: Iterable[str]) -> None:
+    def guard(self, addresses: Iterable[str]) -> bool:
+        """Gate exactly these addresses; makes the tables when they are not there."""
+        self.tables = True
+        self.guarded = set(addresses)
+        return True
+
+    def flush(self) -> None:
+        """Another program removes every table."""
+        self.tables = False
+        for content in (self.guarded, self.elected, self.steady, self.alive, self.claims):
+            content.clear()
+
+    def remove(self, address: str, interface: str) -> None:
+        """Another program removes an address from an interface."""
+        self.bound[address] = self.bound.get(address, frozenset()) - {interface}
+
+    def bind(self, addresses: Iterable[str], interfaces: Iterable[str]) -> bool:
         """Bind on these interfaces in addition to where they are bound."""
         for address in addresses:
             self.bound[address] = self.bound.get(address, frozenset()) | frozenset(interfaces)
+        return True
 
     def unbind(self, addresses: Iterable[str]) -> None:
         """Remove the addresses everywhere."""
@@ -51,10 +70,16 @@ class Kernel:
         """The device is gone and its addresses with it; the gate's elements, by name, stay."""
         self.bound = {address: where - {interface} for address, where in self.bound.items()}
 
-    def begin_claim(self, addresses: Iterable[str], until: float) -> None:
-        """Set the claim elements."""
-        for address in addresses:
+    def rename_interface(self, old: str, new: str) -> None:
+        """The device has another name: addresses and replies go with it; the gate's elements, by name, stay."""
+        self.bound = {a: frozenset(new if i == old else i for i in where) for a, where in self.bound.items()}
+        self.reply_by = {a: new if i == old else i for a, i in self.reply_by.items()}
+
+    def begin_claim(self, addresses: Iterable[str], until: float) -> bool:
+        """Set the claim elements; False without tables."""
+        for address in addresses if self.tables else ():
             self.claims[address] = until
+        return self.tables
 
     def permit(self, addresses: tuple[str, ...], interface: str, until: float | None, now: float) -> bool:
         """One transaction: claim elements out, elected in, permit added or renewed (None: untimed)."""

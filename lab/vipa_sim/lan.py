@@ -59,6 +59,10 @@ class Port:
         return self.carrier and not self.blocked and not self.deaf
 
 
+Meddle = Callable[[Port, Port, Frame], tuple[float, ...]]
+"""Seconds beyond the wire's delay with which each copy of a frame arrives; none: it is lost."""
+
+
 @dataclass(slots=True, eq=False)
 class Lan:
     """One broadcast domain. ``cuts`` holds directed (from port, to port) names that do not hear each other."""
@@ -68,6 +72,7 @@ class Lan:
     loss: float = 0.0
     ports: dict[str, Port] = field(default_factory=dict)
     cuts: set[tuple[str, str]] = field(default_factory=set)
+    meddle: Meddle | None = None
 
     def plug(self, port: Port) -> Port:
         """Connect a station; its MAC is its key."""
@@ -104,4 +109,5 @@ class Lan:
         if loss > 0.0 and self.rng.random() < loss:
             return
         delay_s = DELAY_MIN_S + (DELAY_MAX_S - DELAY_MIN_S) * self.rng.random()
-        self.engine.at(self.engine.now + delay_s, target.receive, frame)
+        for late_s in (0.0,) if self.meddle is None else self.meddle(source, target, frame):
+            self.engine.at(self.engine.now + delay_s + late_s, target.receive, frame)

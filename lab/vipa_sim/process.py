@@ -8,15 +8,17 @@ sockets' buffers and its unfinished turn; a killed one leaves its last transacti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from vipa.election import actions as act
 from vipa.election import events as ev
-from vipa_sim.duties import Commit, Duties, Turn
+from vipa_sim.audit import AUDIT_S, Audit
+from vipa_sim.duties import Duties, Turn
 from vipa_sim.lan import Beat
 from vipa_sim.renewer import Renewer
+from vipa_sim.stock import take_stock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,6 +58,7 @@ class Process:
         self.kernel, self.clock, self.delays = machine.kernel, machine.clock, machine.delays
         self.running, self.frozen, self.stopped = True, False, False
         self.renewer = Renewer(self)
+        self.audit = Audit(self)
         self._duties = Duties(self)
         self._news: deque[ev.Event | None] = deque()
         self._frames: deque[ev.Event] = deque()
@@ -77,6 +80,12 @@ class Process:
         """First turn: plan, interfaces, and what the kernel still serves from before (rule 8)."""
         self._turn = self._first_turn()
         self._drive(None)
+        self.engine.after(AUDIT_S, self._audit_due)
+
+    def _audit_due(self) -> None:
+        if self.running:
+            self.tell(None)
+            self.engine.after(AUDIT_S, self._audit_due)
 
     def kill(self) -> None:
         """SIGKILL: nothing of the process happens any more; what the kernel was given stays."""
@@ -121,7 +130,7 @@ class Process:
         self._ask_wake(self.engine.now)
 
     def tell(self, event: ev.Event | None) -> None:
-        """News from inside the node; None means "look at the interfaces again"."""
+        """News from inside the node; None means "look again at what the kernel has"."""
         self._news.append(event)
         self._ask_wake(self.engine.now)
 
@@ -200,42 +209,11 @@ class Process:
     # Turns
 
     def _first_turn(self) -> Turn:
-        held = yield from self._take_stock()
+        held = yield from take_stock(self, self._duties)
         yield from self._step(ev.PlanChanged(self.machine.plan))
         yield from self._look_at_interfaces()
         for event in held:
             yield from self._step(event)
-
-    def _take_stock(self) -> Generator[Commit, bool, list[ev.HeldAtStart]]:
-        """Renew what is still alive; un-elect and unbind the rest."""
-        held: list[ev.HeldAtStart] = []
-        saved = self.machine.saved
-        for interface, permit_s in saved.permits.items():
-            started = self.now
-            until = self.engine.now
-            ok = yield self._duties.commit("Adopt", lambda i=interface, p=permit_s: self._renew_now(i, p))  # type: ignore[misc]
-            self.world.trace.note(self.machine.name, "adopt", interface, ok, until)
-            for address, where in sorted(self.kernel.elected):
-                if where == interface and ok and (address, where) not in self.kernel.steady:
-                    term = saved.terms.get(address, 0)
-                    held.append(ev.HeldAtStart((address,), interface, started + permit_s, term))
-        for address, where in sorted(self.kernel.steady):
-            held.append(ev.HeldAtStart((address,), where, None, saved.terms.get(address, 0)))
-        kept = {event.addresses[0] for event in held}
-        for address in sorted(set(self.kernel.bound) | {a for a, _ in self.kernel.elected}):
-            if address not in kept:
-                yield self._duties.commit("CleanUp", lambda a=address: self._drop(a))  # type: ignore[misc]
-        return held
-
-    def _renew_now(self, interface: str, permit_s: float) -> bool:
-        now = self.engine.now
-        return self.machine.permit_set(interface, self.kernel.renew(interface, self.until(permit_s), now))
-
-    def _drop(self, address: str) -> bool:
-        for _, interface in [key for key in self.kernel.elected if key[0] == address]:
-            self.kernel.revoke((address,), interface)
-        self.kernel.unbind((address,))
-        return True
 
     def until(self, permit_s: float) -> float:
         """World time at which an element set now ends."""
@@ -249,6 +227,7 @@ class Process:
         while self._news:
             event = self._news.popleft()
             if event is None:
+                yield from self.audit.mend(self._duties)
                 yield from self._look_at_interfaces()
             else:
                 yield from self._step(event)

@@ -1,6 +1,7 @@
 """A compact timeline of one run: the last lines are what a person reads when a seed fails."""
 
 from collections import deque
+from collections.abc import Iterator
 
 from vipa_sim.engine import Engine
 
@@ -19,6 +20,10 @@ class Trace:
     def note(self, who: str, what: str, *details: object) -> None:
         """Add one line at the present time."""
         self._lines.append((self._engine.now, who, what, details))
+
+    def moments(self) -> Iterator[tuple[float, str, str]]:
+        """(seconds, who, what) of all lines kept."""
+        return ((at_s, who, what) for at_s, who, what, _ in self._lines)
 
     def lines(self, until_s: float | None = None, count: int = 60) -> list[str]:
         """The last ``count`` lines up to ``until_s`` (all when None): ``seconds  who  what details``."""

@@ -1,0 +1,36 @@
+"""The agent's repairs: tables and addresses that somebody removed are put back when they are missed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from vipa_sim.duties import Duties, Turn
+    from vipa_sim.process import Process
+
+AUDIT_S: Final = 0.5
+"""How often the agent compares what is there with what should be (docs/limits.md: within a second)."""
+
+
+class Audit:
+    """``gated``: addresses that the gate should hold, None before the first ``Guard``; ``bound``: address →
+    interfaces that this process bound it on."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self.gated: tuple[str, ...] | None = None
+        self.bound: dict[str, frozenset[str]] = {}
+
+    def mend(self, duties: Duties) -> Turn:
+        """Put back what is gone."""
+        process = self._process
+        kernel, name = process.kernel, process.machine.name
+        if self.gated is not None and not kernel.tables:
+            gated = self.gated
+            process.world.trace.note(name, "tables put back")
+            yield duties.commit("Guard", lambda: kernel.guard(gated))
+        for address, wanted in sorted(self.bound.items()):
+            lost = {i for i in wanted - kernel.bound.get(address, frozenset()) if i in process.machine.nics}
+            if lost:
+                process.world.trace.note(name, "bound again", address, *sorted(lost))
+                yield duties.commit("Bind", lambda a=address, i=lost: kernel.bind((a,), i))  # type: ignore[misc]
