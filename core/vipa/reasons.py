@@ -42,6 +42,7 @@ class Reason(StrEnum):
     LOST_DUEL = "LostDuel"
     RIVAL_ANNOUNCED = "RivalAnnounced"
     NO_HEALTHY_ENDPOINT = "NoHealthyEndpoint"
+    HEALTH_CHECK_FAILED = "HealthCheckFailed"
     SHUTDOWN = "Shutdown"
     PLAN_REMOVED = "PlanRemoved"
     CONFLICT = "Conflict"

@@ -8,14 +8,14 @@ probes, counted from the last answer. From the first unanswered probe on it says
 import math
 from typing import Final
 
-from vipa.election import holders
+from vipa.election import checks, holders
 from vipa.election.actions import BeginClaim, Permit, Probe
 from vipa.election.crowd import claims_max
 from vipa.election.health import NEVER, LocalEndpoint
 from vipa.election.node import Node
 from vipa.election.peers import Peer
 from vipa.election.states import State
-from vipa.election.vip import Suspicion, VipState
+from vipa.election.vip import Suspicion, Verdict, VipState
 from vipa.heartbeat.model import WireRole
 from vipa.reasons import Reason
 
@@ -62,9 +62,10 @@ def probes_for(loss: float) -> int:
 def ahead_of(node: Node, vip: VipState, mine: int) -> set[str]:
     """The nodes heard healthy ahead of endpoint index ``mine``, without the silent holder."""
     ahead: set[str] = set()
-    for endpoint in vip.succession[:mine]:
+    place = checks.place(vip, mine)
+    for index, endpoint in enumerate(vip.succession[:place]):
         peer = node.peer_by_address.get(endpoint.address)
-        if peer is None or peer.node == vip.holder:
+        if peer is None or peer.node == vip.holder or checks.place_of(peer, vip, index) >= place:
             continue
         if peer.healthy_for_s(node.now, endpoint.address) is not None:
             ahead.add(peer.node)
@@ -77,12 +78,15 @@ def rank(node: Node, vip: VipState, mine: int) -> int:
 
 
 def _turn_of_another(node: Node, vip: VipState, mine: int) -> bool:
-    """A better rank that takes over one virtual IP after the other has not come to this one yet: wait a while."""
+    """A better rank that takes over one virtual IP after the other has not come to this one yet: wait a while. Who
+    fails its health checks waits for anybody who does not."""
     assert vip.suspicion is not None
     if node.now - vip.suspicion.since > TURNS_PERMITS * vip.profile.permit_s:
         return False
     patience_s = TURNS_PATIENCE * vip.profile.probes * vip.profile.gap_s
-    ahead = (node.peers[name] for name in ahead_of(node, vip, mine))
+    ahead = [node.peers[name] for name in ahead_of(node, vip, mine)]
+    if vip.verdict is Verdict.FAILING and not all(checks.fails(peer, vip) for peer in ahead):
+        return True
     return any(
         node.now - peer.took_at <= patience_s and peer.role(vip.id) not in (None, WireRole.EXCLUDED) for peer in ahead
     )
@@ -230,7 +234,7 @@ def overtaken(node: Node, vip: VipState, peer: Peer, peer_rank: int, role: WireR
     if vip.suspicion is None or best is None:
         return
     permitting = role is WireRole.PERMITTING and vip.state is State.SUSPECTING
-    if permitting or role is WireRole.HOLDER or peer_rank < best[0]:
+    if permitting or role is WireRole.HOLDER or peer_rank < checks.place(vip, best[0]):
         vip.suspicion.unanswered = 0
         vip.suspicion.sent = 0
         wait_s = claim_element_s(vip) + COMMIT_S_MAX if permitting else 0.0

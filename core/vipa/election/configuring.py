@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from vipa.election import checks
 from vipa.election.actions import Guard
 from vipa.election.events import LocalInterface
 from vipa.election.node import Node
@@ -61,6 +62,7 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
     node.own_macs = {i.mac for i in interfaces}
     node.peer_addresses = {e.address for p in plans for e in p.succession} - node.health.endpoints.keys()
     _configure_paths(node)
+    checks.judge(node)
     for vip in node.vips.values():
         node.count(vip)
     own = tuple(

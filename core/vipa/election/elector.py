@@ -8,12 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
-from vipa.election import claim, configuring, handover, holders, holding, stations, stopping
+from vipa.election import checks, claim, configuring, handover, holders, holding, stations, stopping
 from vipa.election.actions import Action, Probe
 from vipa.election.config import Config
 from vipa.election.events import (
     ArpSeen,
     BeatReceived,
+    ChecksChanged,
     ClaimReady,
     Event,
     HeldAtStart,
@@ -155,6 +156,8 @@ class Elector:
             case InterfacesChanged():
                 self._interfaces = event.interfaces
                 configuring.configure(node, self._interfaces)
+            case ChecksChanged():
+                checks.take(node, event)
             case HeldAtStart():
                 self._held(event)
             case KeysChanged():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from vipa.heartbeat.keys import Key
-from vipa.plan import Plan
+from vipa.plan import HealthCheck, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,15 @@ class InterfacesChanged:
     """All interfaces of the node, whole (level-triggered): a missing one is gone."""
 
     interfaces: tuple[LocalInterface, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksChanged:
+    """What this node's health checks say, whole (level-triggered): (network of the LAN, check). What is in neither set
+    has not been answered yet."""
+
+    failing: frozenset[tuple[str, HealthCheck]] = frozenset()
+    passing: frozenset[tuple[str, HealthCheck]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ class TimerFired:
 Event = (
     PlanChanged
     | InterfacesChanged
+    | ChecksChanged
     | BeatReceived
     | ArpSeen
     | ClaimReady

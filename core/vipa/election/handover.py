@@ -7,12 +7,12 @@ holder lingers, unbinds. Only equality of epoch and term with the offer counts. 
 
 from typing import Final
 
-from vipa.election import claim, holders
+from vipa.election import checks, claim, holders
 from vipa.election.crowd import EXCHANGING_MAX
 from vipa.election.node import Node
 from vipa.election.peers import Peer
 from vipa.election.states import State
-from vipa.election.vip import Offer, VipState
+from vipa.election.vip import Offer, Verdict, VipState
 from vipa.heartbeat.model import Handover, HandoverStep, WireRole
 from vipa.reasons import Reason
 
@@ -121,8 +121,8 @@ def _offered(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
         return
     if peer.role(vip.id) is not WireRole.HOLDER or node.best_local(vip) is None or node.stopping_since is not None:
         return
-    if not _same_plan(vip, peer) and not peer.stopping:
-        return
+    if (vip.verdict is not Verdict.PASSING or not _same_plan(vip, peer)) and not peer.stopping:
+        return  # nobody has to leave: who does not know yet that it is well waits for the next offer
     if holders.other_than(node, vip, peer):
         return  # of two that hold it neither can give it away: first they duel
     vip.suspicion = None
@@ -140,7 +140,15 @@ def _ready(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
     vip.offer.at = node.now
     node.revoke(vip)
     vip.holder, vip.holder_seen_at = peer.node, node.now
-    node.transition(vip, State.YIELDING, Reason.HANDED_OVER)
+    fled = vip.verdict is Verdict.FAILING and node.stopping_since is None
+    node.transition(vip, State.YIELDING, Reason.HEALTH_CHECK_FAILED if fled else Reason.HANDED_OVER)
+
+
+def why_received(node: Node, vip: VipState) -> Reason:
+    """Why this node becomes the holder: its own reason, or the health checks of the one that gives it away."""
+    giver = node.peers.get(vip.offer.peer) if vip.offer is not None else None
+    fled = giver is not None and not giver.stopping and checks.fails(giver, vip)
+    return Reason.HEALTH_CHECK_FAILED if fled else vip.reason
 
 
 def _go(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator
 
-from vipa.election import announcing, failback
+from vipa.election import announcing, checks, failback
 from vipa.election.actions import Announce, Move, MoveTogether, Revoke, Transition
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.events import Permitted
-from vipa.election.handover import comes, offer
+from vipa.election.handover import comes, offer, why_received
 from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.peers import Peer
 from vipa.election.states import State
-from vipa.election.vip import VipState
+from vipa.election.vip import Verdict, VipState
 from vipa.heartbeat.model import Relay, WireRole
 from vipa.reasons import Reason
 
@@ -48,7 +48,7 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
         if not back:
             _displaced(node, vip)
         return
-    became_holder(node, vip, vip.reason, max(vip.term, vip.term_seen) + 1)
+    became_holder(node, vip, why_received(node, vip), max(vip.term, vip.term_seen) + 1)
 
 
 def became_holder(node: Node, vip: VipState, reason: Reason, term: int) -> None:
@@ -83,7 +83,7 @@ def advance(node: Node, vip: VipState) -> None:
             return
     else:
         vip.unfit_since = None
-        if node.stopping_since is None and not vip.plan.policy.paused:
+        if node.stopping_since is None and not vip.plan.policy.paused and not _leave_to_healthy(node, vip):
             _consider_failback(node, vip)
     if vip.elected and node.now >= announce_at(vip):
         node.emit(Announce(vip.name, vip.plan.addresses, vip.interface))
@@ -138,8 +138,21 @@ def _displaced(node: Node, vip: VipState) -> None:
     """Rule 3: after moving away to the own spare, hand over at once when another node's endpoint is better."""
     remote = node.best_remote(vip)
     mine = vip.rank(vip.elected)
-    if remote is not None and mine is not None and remote[0] < mine:
+    if remote is None or mine is None:
+        return
+    if remote[0] < min(checks.place(vip, mine), checks.FAILING):
         offer(node, vip, remote[2], at_once=True)
+
+
+def _leave_to_healthy(node: Node, vip: VipState) -> bool:
+    """Health checks fail here: hand over to the best node on which none does; without one the holder stays. Returns
+    whether that is under way."""
+    if vip.verdict is not Verdict.FAILING:
+        return False
+    remote = node.best_remote(vip)
+    if remote is not None and remote[0] < checks.FAILING:
+        offer(node, vip, remote[2])
+    return vip.offer is not None
 
 
 def _consider_failback(node: Node, vip: VipState) -> None:
@@ -161,9 +174,11 @@ def _consider_failback(node: Node, vip: VipState) -> None:
         else:
             peer = node.peer_by_address.get(endpoint.address)
             healthy_for_s = peer.healthy_for_s(node.now, endpoint.address) if peer else None
-            if peer is None or healthy_for_s is None or not peer.two_way(node.now):
+            if peer is None or healthy_for_s is None or not peer.two_way(node.now) or checks.fails(peer, vip):
                 continue
-            wait_s = failback.wait_s(vip.plan.policy, peer.endpoints[endpoint.address].flaps, healthy_for_s)
+            flaps = peer.endpoints[endpoint.address].flaps
+            fit_for_s, flaps = checks.merits(peer, vip, node.now, healthy_for_s, flaps)
+            wait_s = failback.wait_s(vip.plan.policy, flaps, fit_for_s)
             if wait_s <= 0:
                 offer(node, vip, peer)
                 wait_s = max(vip.offer_after - node.now, 0.0)
@@ -208,7 +223,7 @@ def duelist(node: Node, vip: VipState) -> Duelist:
     elected = node.health.endpoints.get(vip.elected)
     fit = elected is not None and node.usable(vip, elected) and not node.isolated(vip)
     rank = vip.rank(vip.elected) if vip.elected else None
-    return Duelist(fit, vip.epoch, UNRANKED if rank is None else rank, node.config.node)
+    return Duelist(fit, vip.epoch, UNRANKED if rank is None else checks.place(vip, rank), node.config.node)
 
 
 def _meet(node: Node, vip: VipState, theirs: Duelist) -> bool:

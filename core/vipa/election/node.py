@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from vipa.election import rates
+from vipa.election import checks, rates
 from vipa.election.actions import Action, Bind, Guard, Move, Notice, Renew, Revoke, Transition, Unbind
 from vipa.election.config import Config
 from vipa.election.crowd import Crowd
+from vipa.election.events import ChecksChanged
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.pace import Pace
 from vipa.election.peers import Path, Peer, Sent, node_id
@@ -31,6 +32,8 @@ class Node:
         self.out: list[Action] = []
         self.plan = Plan()
         self.health = Health()
+        self.checked = ChecksChanged()
+        """What the health checks said last."""
         self.vips: dict[str, VipState] = {}
         self.by_id: dict[int, VipState] = {}
         self.by_address: dict[str, VipState] = {}
@@ -99,12 +102,16 @@ class Node:
         return endpoint.healthy or (endpoint.reason in (Reason.ISOLATED, Reason.ONE_WAY) and self.alone(vip))
 
     def best_remote(self, vip: VipState) -> tuple[int, str, Peer] | None:
-        """(rank, address, peer) of the best endpoint that another node says is healthy."""
+        """(place, address, peer) of the best endpoint that another node says is healthy: one on whose node health
+        checks fail only when they do on all."""
+        last: tuple[int, str, Peer] | None = None
         for rank, endpoint in enumerate(vip.succession):
             peer = self.peer_by_address.get(endpoint.address)
             if peer and peer.two_way(self.now) and peer.healthy_for_s(self.now, endpoint.address) is not None:
-                return rank, endpoint.address, peer
-        return None
+                if not checks.fails(peer, vip):
+                    return rank, endpoint.address, peer
+                last = last or (checks.place_of(peer, vip, rank), endpoint.address, peer)
+        return last
 
     def alone(self, vip: VipState) -> bool:
         """Whether this node is the only one of the VIP's plan: its permit is untimed and isolation means nothing."""

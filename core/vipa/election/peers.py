@@ -102,6 +102,15 @@ class HeardRole:
 
 
 @dataclass(slots=True)
+class Relapse:
+    """A peer's health checks of one VIP failed at least once. ``since``: their last change; ``times``: failures."""
+
+    failing: bool
+    since: float
+    times: int
+
+
+@dataclass(slots=True)
 class Peer:
     """One other node. ``synced_at`` per LAN: last two-way beat whose role digest equals our record."""
 
@@ -131,6 +140,7 @@ class Peer:
     """Paths (mine, theirs) that it echoes in time: not empty when the peer hears us."""
     synced_at: dict[str, float] = field(default_factory=dict)
     roles: dict[int, HeardRole] = field(default_factory=dict)
+    relapses: dict[int, Relapse] = field(default_factory=dict)
     endpoints: dict[str, EndpointState] = field(default_factory=dict)
     endpoints_at: float = NEVER
 

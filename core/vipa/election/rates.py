@@ -3,7 +3,7 @@ all while no holder is known or a suspicion runs; else one a second."""
 
 from typing import TYPE_CHECKING, Final
 
-from vipa.election import holders
+from vipa.election import checks, holders
 from vipa.election.states import UNSETTLED, State
 from vipa.heartbeat.model import WireRole
 
@@ -59,6 +59,7 @@ def _of_spare(node: "Node", vip: "VipState", spare: str, without: str) -> float:
     """Rate for the spare by its place among the living, the holder left out."""
     place = 0
     seen: set[str] = {without}
+    passing = not _fails(node, vip, spare)
     for endpoint in vip.succession:
         owner = node.peer_by_address.get(endpoint.address)
         name = owner.node if owner else node.config.node if endpoint.address in node.health.endpoints else ""
@@ -67,8 +68,16 @@ def _of_spare(node: "Node", vip: "VipState", spare: str, without: str) -> float:
         if name == spare:
             break
         seen.add(name)
+        if passing and _fails(node, vip, name):
+            continue
         if owner is None or owner.alive(node.now):
             place += 1
     if place == 0:
         return vip.profile.interval_s
     return vip.profile.other_interval_s if place < SPARES_FULL else SLOW_S
+
+
+def _fails(node: "Node", vip: "VipState", name: str) -> bool:
+    """Whether health checks of ``vip`` fail on a node: it comes after those on which none does."""
+    peer = node.peers.get(name)
+    return checks.fails(peer, vip) if peer is not None else checks.place(vip, 0) != 0

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vipa.election import claim, handover, holders, holding
+from vipa.election import checks, claim, handover, holders, holding
 from vipa.election.events import BeatReceived
 from vipa.election.health import NEVER
 from vipa.election.node import Node
@@ -129,6 +129,7 @@ class Receiver:
         peer = Peer(beat.node, beat.incarnation, interval_s=beat.interval_s, met_at=node.now)
         if old is not None:
             peer.retired = (old.incarnation, *old.retired)[:RETIRED_MAX]
+            peer.relapses = old.relapses
         node.peers[beat.node] = peer
         for state in beat.endpoints:
             self._claims_address(peer, state.address)
@@ -218,6 +219,7 @@ class Receiver:
         vip = self.node.by_id.get(entry.vip)
         if vip is None:
             return
+        checks.heard(peer, entry, self.node.now)
         vip.term_seen = max(vip.term_seen, entry.term)
         self.node.rate_changes.add(vip.name)
         compare_plans(self.node, vip, peer)

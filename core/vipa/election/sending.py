@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, takewhile
 from typing import Final, TypeVar
 
-from vipa.election import handover, holders, rates
+from vipa.election import checks, handover, holders, rates
 from vipa.election.actions import SendBeat
 from vipa.election.duel import UNRANKED
 from vipa.election.health import NEVER
@@ -173,7 +173,8 @@ class Sender:
         if rank is None:
             best = node.best_local(vip)
             rank = best[0] if best else UNRANKED
-        return RoleEntry(vip.id, node.wire_role(vip), max(vip.term, 0), rank, vip.digest)
+        place = checks.place(vip, rank)
+        return RoleEntry(vip.id, node.wire_role(vip), max(vip.term, 0), place, vip.digest)
 
     def _send(self, interval_s: float, chunks: list[Chunk], news: list[RoleEntry]) -> None:
         node = self.node

@@ -1,12 +1,21 @@
 """What one node remembers of one VIP. Only data and the transition check; the rules are in their own modules."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 
 from vipa.election.health import NEVER
 from vipa.election.states import TRANSITIONS, State
 from vipa.plan import Endpoint, PlannedVip
 from vipa.reasons import Reason
 from vipa.timing import Profile
+
+
+class Verdict(StrEnum):
+    """What a node's own health checks say of it, for one VIP. Without checks it is ``PASSING``."""
+
+    PASSING = "Passing"
+    UNKNOWN = "Unknown"
+    FAILING = "Failing"
 
 
 class IllegalTransition(AssertionError):
@@ -49,6 +58,7 @@ class VipState:
     digest: int
     state: State = State.IDLE
     reason: Reason = Reason.LISTENING
+    verdict: Verdict = Verdict.PASSING
     since: float = NEVER
     term: int = 0
     term_seen: int = 0

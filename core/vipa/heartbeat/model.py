@@ -52,8 +52,8 @@ class Echo(NamedTuple):
 
 
 class RoleEntry(NamedTuple):
-    """The sender's role for one VIP. ``rank`` is the index of its elected or best endpoint in the succession (255:
-    none); ``plan`` the digest of its succession and policy."""
+    """The sender's role for one VIP. ``rank`` is the index of its elected or best endpoint in the succession, 128 more
+    while a health check fails there (255: none); ``plan`` the digest of its succession and policy."""
 
     vip: int
     role: WireRole
