@@ -2,8 +2,9 @@
 
 import socket
 import struct
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 ETH_P_ALL: Final = 0x0003  # include/uapi/linux/if_ether.h
 ETH_P_ARP: Final = 0x0806
@@ -18,8 +19,7 @@ _HARDWARE_ETHERNET: Final = 1
 _PROTOCOL_IPV4: Final = 0x0800
 
 
-@dataclass(frozen=True, slots=True)
-class Arp:
+class Arp(msgspec.Struct, frozen=True, tag="arp"):
     """One ARP frame; MACs as "02:…" text, addresses as dotted text. ``source`` and ``destination`` are Ethernet's."""
 
     destination: str

@@ -1,4 +1,4 @@
-"""The observer's program: every ARP frame at the switch, with the port it came in by or went out by.
+"""The observer's program: every ARP and ND frame at the switch, with the port it came in by or went out by.
 
 ``python -m vipa_lab.capture`` runs on the switch and writes one JSON line per frame; SIGTERM ends it, after what the
 kernel still holds, with a last line that says how many frames were dropped. Frames going out are seen after every cut
@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from vipa_lab import arp
+from vipa_lab import arp, nd
 from vipa_lab.pacing import Stop, prepare
 
 # include/uapi/linux/if_packet.h and asm-generic/socket.h; Python has no names for these.
@@ -26,12 +26,24 @@ _SO_ATTACH_FILTER: Final = 26
 _SO_RCVBUFFORCE: Final = 33
 _SO_TIMESTAMPNS: Final = 35
 _TIMESPEC: Final = struct.Struct("@ll")
-# 1,000 ARP frames per second for several seconds of a stopped reader; the kernel doubles it for its own overhead.
+# 1,000 frames per second for several seconds of a stopped reader; the kernel doubles it for its own overhead.
 _BUFFER_BYTES: Final = 4 << 20
 _POLL_S: Final = 0.05
 _FRAME_MAX: Final = 128
-# Classic BPF: load the half-word at 12 (Ethernet type); when it is ARP accept the frame, else drop it.
-_ARP_ONLY: Final = ((0x28, 0, 0, 12), (0x15, 0, 1, arp.ETH_P_ARP), (0x06, 0, 0, _FRAME_MAX), (0x06, 0, 0, 0))
+# Classic BPF: load the half-word at 12 (Ethernet type); accept ARP. Of IPv6 (next header at 20, ICMPv6's type at 54)
+# accept neighbour solicitations and advertisements; drop all else.
+_ASKED_OR_TOLD: Final = (
+    (0x28, 0, 0, 12),
+    (0x15, 6, 0, arp.ETH_P_ARP),
+    (0x15, 0, 6, nd.ETH_P_IPV6),
+    (0x30, 0, 0, 20),
+    (0x15, 0, 4, nd.ICMPV6),
+    (0x30, 0, 0, 54),
+    (0x15, 1, 0, nd.SOLICIT_TYPE),
+    (0x15, 0, 1, nd.ADVERTISE_TYPE),
+    (0x06, 0, 0, _FRAME_MAX),
+    (0x06, 0, 0, 0),
+)
 
 BRIDGE: Final = "br0"
 READY: Final = b"ready"
@@ -43,7 +55,7 @@ class Frame(msgspec.Struct, frozen=True, tag="frame"):
     at_s: float
     port: str
     way: Literal["in", "out"]
-    arp: arp.Arp
+    packet: arp.Arp | nd.Nd
 
 
 class End(msgspec.Struct, frozen=True, tag="end"):
@@ -56,11 +68,13 @@ Line = Frame | End
 
 
 def open_capture() -> socket.socket:
-    """A socket that sees ARP on all ports of this switch, in and out. ETH_P_ALL, because the bridge takes frames away
-    before listeners for one protocol are asked (net/core/dev.c: taps, then the rx_handler, then protocols)."""
+    """A socket that sees ARP and ND on all ports of this switch, in and out. ETH_P_ALL, because the bridge takes frames
+    away before listeners for one protocol are asked (net/core/dev.c: taps, then the rx_handler, then protocols)."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(arp.ETH_P_ALL))
-    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in _ARP_ONLY))
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_ARP_ONLY), ctypes.addressof(program)))
+    program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *instruction) for instruction in _ASKED_OR_TOLD))
+    sock.setsockopt(
+        socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HP", len(_ASKED_OR_TOLD), ctypes.addressof(program))
+    )
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
     except PermissionError:  # older kernels in a user namespace: as much as net.core.rmem_max allows
@@ -81,7 +95,7 @@ def read_frames(sock: socket.socket) -> list[Frame]:
         except OSError:
             continue  # "network is down" of one port, reported once
         port, packet_type = address[0], address[2]
-        frame = arp.parse(data)
+        frame = arp.parse(data) or nd.parse(data)
         if frame is None or port == BRIDGE:
             continue  # the bridge's own copy of a broadcast: nobody lives there
         way: Literal["in", "out"] = "out" if packet_type == _PACKET_OUTGOING else "in"

@@ -3,6 +3,7 @@
 import sys
 
 from vipa_lab.host import Host
+from vipa_lab.nd import Form
 from vipa_lab.pacing import ECHO_PORT
 from vipa_lab.probe import Probe
 from vipa_lab.process import Process
@@ -36,6 +37,24 @@ class Client(Host):
         """A cold client that asks for ``target``'s MAC each period; the result's "nodes" are MACs."""
         more = ["--interface", nic, "--ip", self.nics[nic].address]
         return Probe(self._start("arp_asker", target, period_ms, count, more))
+
+    def nd_asker(
+        self,
+        target: str,
+        *,
+        period_ms: float = 20.0,
+        count: int = 0,
+        nic: str = "eth1",
+        form: Form = "multicast",
+        to_mac: str = "",
+    ) -> Probe[ProbeResult]:
+        """The same for an IPv6 ``target``; ``to_mac``: whom the unicast form asks."""
+        more = ["--interface", nic, "--ip", self.nics[nic].address6, "--form", form]
+        return Probe(self._start("nd_asker", target, period_ms, count, [*more, "--to-mac", to_mac]))
+
+    def asker(self, target: str, *, period_ms: float = 20.0) -> Probe[ProbeResult]:
+        """The cold client for ``target``'s IP version."""
+        return (self.nd_asker if ":" in target else self.arp_asker)(target, period_ms=period_ms)
 
     def _start(self, program: str, target: str, period_ms: float, count: int, more: list[str]) -> Process:
         argv = [sys.executable, "-m", f"vipa_lab.{program}", "--target", target]

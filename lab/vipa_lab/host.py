@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,17 @@ _IPV4_DEFAULTS: Final[dict[str, int]] = {
     "accept_local": 0,
     "src_valid_mark": 0,
 }
+# As said, and: an address works at once (real DAD takes a second), and nothing comes from router advertisements.
+_IPV6_DEFAULTS: Final[dict[str, int]] = {
+    "disable_ipv6": 0,
+    "accept_dad": 0,
+    "accept_ra": 0,
+    "autoconf": 0,
+    "forwarding": 0,
+    "ndisc_notify": 0,
+    "drop_unsolicited_na": 0,
+    "keep_addr_on_down": 0,
+}
 _FREEZE_TIMEOUT_S: Final = 5.0
 # include/uapi/linux/neighbour.h: NUD_NOARP and NUD_PERMANENT, entries that were never asked for.
 _NUD_FIXED: Final = 0x40 | 0x80
@@ -50,7 +62,7 @@ class Host:
         self.run_dir = self.dir / "run"  # its own /run
         self.run_dir.mkdir(parents=True, exist_ok=True)
         self.nics: dict[str, Nic] = {}
-        self._ipv4_conf = dict(_IPV4_DEFAULTS)
+        self._ip_conf = {"ipv4": dict(_IPV4_DEFAULTS), "ipv6": dict(_IPV6_DEFAULTS)}
         self._sysctls: dict[str, str] = {}
         self._routes: list[tuple[str, str]] = []
         self._logs = 0
@@ -69,10 +81,12 @@ class Host:
 
     def set_ipv4_conf(self, **values: int) -> None:
         """net.ipv4.conf settings (``rp_filter=1, arp_ignore=1``) for all present and future interfaces."""
-        self._ipv4_conf.update(values)
-        for scope in ("all", "default", *self.nics):
-            for key, value in values.items():
-                self._write_sysctl(f"net/ipv4/conf/{scope}/{key}", str(value))
+        self._set_conf("ipv4", values)
+
+    def set_ipv6_conf(self, **values: int) -> None:
+        """net.ipv6.conf settings for all present and future interfaces: ``accept_dad=1`` for real duplicate address
+        detection, ``drop_unsolicited_na=1`` for a client that heeds no announcement, ``forwarding=1`` for a router."""
+        self._set_conf("ipv6", values)
 
     def set_sysctl(self, key: str, value: str | int) -> None:
         """Any sysctl below net, by its slash name ("net/ipv4/ip_forward"), kept over boots."""
@@ -165,25 +179,45 @@ class Host:
 
     def configure_nic(self, nic: Nic) -> None:
         """Apply the machine's settings to an interface that was just made."""
-        for key, value in self._ipv4_conf.items():
-            self._write_sysctl(f"net/ipv4/conf/{nic.name}/{key}", str(value))
+        self._write_conf([nic.name])
 
     def _add_routes(self, routes: list[tuple[str, str]]) -> None:
-        self.namespace.netlink(lambda ipr: [ipr.route("add", dst=dst, gateway=via) for dst, via in routes])
+        self.namespace.netlink(lambda ipr: [ipr.route("add", **_route(dst, via)) for dst, via in routes])
 
     def _configure(self) -> None:
-        for scope in ("all", "default"):
-            for key, value in self._ipv4_conf.items():
-                self._write_sysctl(f"net/ipv4/conf/{scope}/{key}", str(value))
+        self._write_conf(["all", "default"])
         for name, text in self._sysctls.items():
             self._write_sysctl(name, text)
 
+    def _set_conf(self, version: str, values: dict[str, int]) -> None:
+        self._ip_conf[version].update(values)
+        self._write_sysctls(_conf(version, ["all", "default", *self.nics], values))
+
+    def _write_conf(self, scopes: list[str]) -> None:
+        for version, conf in self._ip_conf.items():
+            self._write_sysctls(_conf(version, scopes, conf))
+
     def _write_sysctl(self, key: str, value: str) -> None:
-        path = Path("/proc/sys") / key
-        try:
-            self.namespace.call(lambda: path.write_text(value))
-        except OSError as error:
-            raise LabError(f"{self.name}: sysctl {key} = {value}: {error.strerror}") from error
+        self._write_sysctls({key: value})
+
+    def _write_sysctls(self, values: dict[str, str]) -> None:
+        def write() -> None:
+            for key, value in values.items():
+                try:
+                    (Path("/proc/sys") / key).write_text(value)
+                except OSError as error:
+                    raise LabError(f"{self.name}: sysctl {key} = {value}: {error.strerror}") from error
+
+        self.namespace.call(write)
+
+
+def _conf(version: str, scopes: list[str], values: dict[str, int]) -> dict[str, str]:
+    return {f"net/{version}/conf/{scope}/{key}": str(value) for scope in scopes for key, value in values.items()}
+
+
+def _route(destination: str, gateway: str) -> dict[str, Any]:
+    family = socket.AF_INET6 if ":" in gateway else socket.AF_INET
+    return {"dst": destination, "gateway": gateway, "family": family}
 
 
 def _flush_neighbours(ipr: Any) -> None:  # noqa: ANN401 - pyroute2 is untyped

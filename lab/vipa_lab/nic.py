@@ -29,14 +29,18 @@ class Nic:
     @property
     def address(self) -> str:
         """The first address, without prefix length."""
-        if not self._addresses:
-            raise LabError(f"{self.host.name} {self.name} has no address")
-        return self._addresses[0].partition("/")[0]
+        return self._first(self._addresses, "")
 
-    def add_address(self, address: str) -> None:
-        """Bind ``address`` ("10.1.1.7/32"); it comes back after a boot, as configured addresses do."""
+    @property
+    def address6(self) -> str:
+        """The first IPv6 address, without prefix length."""
+        return self._first([address for address in self._addresses if ":" in address], "IPv6 ")
+
+    def add_address(self, address: str, *, dad: bool = False) -> None:
+        """Bind ``address`` ("10.1.1.7/32"); it comes back after a boot, as configured addresses do. ``dad``: an IPv6
+        address is looked for on the LAN first, where the machine's ``accept_dad`` is on; after a boot it is not."""
         self._addresses.append(address)
-        self._change_address("add", address)
+        self._change_address("add", address, dad=dad)
 
     def remove_address(self, address: str) -> None:
         """Inverse of :meth:`add_address`."""
@@ -44,9 +48,14 @@ class Nic:
         self._change_address("del", address)
 
     def set_admin(self, *, up: bool) -> None:
-        """What ``ip link set <nic> up|down`` does on the machine itself."""
+        """What ``ip link set <nic> up|down`` does on the machine itself; and as network managers do, its IPv6 addresses
+        come back with it (the kernel drops them with the link)."""
         state = "up" if up else "down"
         self.host.namespace.netlink(lambda ipr: ipr.link("set", index=self.index, state=state))
+        if up:
+            for address in self._addresses:
+                if ":" in address:
+                    self._change_address("replace", address)
 
     def carrier(self) -> bool:
         """Whether the kernel of this machine sees a link."""
@@ -88,11 +97,16 @@ class Nic:
         for address in self._addresses:
             self._change_address("add", address)
 
-    def _change_address(self, command: str, address: str) -> None:
+    def _change_address(self, command: str, address: str, *, dad: bool = False) -> None:
         ip, _, length = address.partition("/")
         if not length:
             raise LabError(f"address {address!r} has no prefix length: write {ip}/32 or {ip}/24")
-        more: dict[str, Any] = {"flags": _IFA_F_NODAD} if ":" in ip and command == "add" else {}
+        more: dict[str, Any] = {"flags": _IFA_F_NODAD} if ":" in ip and command != "del" and not dad else {}
         self.host.namespace.netlink(
             lambda ipr: ipr.addr(command, index=self.index, address=ip, prefixlen=int(length), **more)
         )
+
+    def _first(self, addresses: list[str], what: str) -> str:
+        if not addresses:
+            raise LabError(f"{self.host.name} {self.name} has no {what}address")
+        return addresses[0].partition("/")[0]

@@ -1,19 +1,22 @@
-"""The lab's side of the observer: what ARP the switch delivered, and the verdict on it (:mod:`vipa_lab.verdict`)."""
+"""The lab's side of the observer: what ARP and ND the switch delivered, and the verdict on it
+(:mod:`vipa_lab.verdict`)."""
 
+import math
 import sys
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from vipa_lab import arp
 from vipa_lab.capture import READY, End, Frame, Line
 from vipa_lab.errors import LabError
 from vipa_lab.process import Process
+from vipa_lab.sightings import leaks, to_claims
 from vipa_lab.switch import Switch
 from vipa_lab.tail import Tail
-from vipa_lab.verdict import DEFAULT_WINDOW_MS, Claim, Kind, Overlap, Scope, two_answerers
+from vipa_lab.verdict import DEFAULT_WINDOW_MS, Claim, Overlap, Scope, two_answerers
 
 # A Python program starts in about 0.1 s; a busy 2-core machine was seen to take 2 s.
 _START_TIMEOUT_S: Final = 20.0
@@ -43,7 +46,7 @@ class Observer:
         return sorted(self._frames, key=lambda frame: frame.at_s)
 
     def claims(self) -> list[Claim]:
-        """The frames that matter, for every address; see :func:`to_claims`."""
+        """The frames that matter, for every address; see :func:`vipa_lab.sightings.to_claims`."""
         return to_claims(self.frames())
 
     def stop(self) -> None:
@@ -61,21 +64,7 @@ class Observer:
         """Every overlap for ``vip`` so far; empty is the promise kept. After :meth:`stop` it is final."""
         return two_answerers(self.claims(), vip, scope=scope, window_ms=window_ms)
 
-
-def to_claims(frames: list[Frame]) -> list[Claim]:
-    """Asks, answers and announcements, as their receivers got them. A unicast answer that a switch floods (it has not
-    learnt the port yet) counts only at the port where its receiver was last heard."""
-    claims = []
-    home: dict[str, str] = {}
-    for frame in frames:
-        packet = frame.arp
-        if frame.way == "in":
-            home[packet.source] = frame.port
-            if packet.operation == arp.REQUEST and packet.sender_ip != packet.target_ip:
-                claims.append(Claim(frame.at_s, "ask", packet.target_ip, frame.port, packet.sender_mac))
-        elif packet.destination == arp.BROADCAST:
-            claims.append(Claim(frame.at_s, "announce", packet.sender_ip, frame.port, packet.sender_mac))
-        elif home.get(packet.destination, frame.port) == frame.port:
-            kind: Kind = "answer" if packet.operation == arp.REPLY else "announce"
-            claims.append(Claim(frame.at_s, kind, packet.sender_ip, frame.port, packet.sender_mac))
-    return claims
+    def leaks(self, vip: str, elected: Collection[str], since_s: float = 0.0, until_s: float = math.inf) -> list[Frame]:
+        """Frames so far that speak for ``vip`` and came from another port than ``elected``; see
+        :func:`vipa_lab.sightings.leaks`."""
+        return leaks(self.frames(), vip, elected, since_s, until_s)

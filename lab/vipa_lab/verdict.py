@@ -3,12 +3,12 @@
 Judged is what the LAN *delivered*: frames as they left a port towards a receiver. An answer that dies in a blocked port
 or a cut misleads nobody and does not count. Three kinds of frame matter for one virtual IP:
 
-- **ask**: an ARP request for it, as it came in from the asker;
-- **answer**: an ARP reply from it, unicast to the asker;
-- **announce**: gratuitous ARP from it, request or reply form, broadcast. An ARP request that carries it as *sender*
-  while asking for something else moves caches in the same way and counts as announce.
+- **ask**: an ARP request or neighbour solicitation for it, as it came in from the asker;
+- **answer**: an ARP reply from it or a solicited advertisement of it, unicast to the asker;
+- **announce**: gratuitous ARP from it, request or reply form, or an advertisement to all. A question that carries it as
+  *sender* while asking for something else moves caches in the same way and counts as announce.
 
-Answers and announces are **claims** of the sender MAC inside the ARP frame, for that is what caches store. For each
+Answers and announces are **claims** of the MAC inside the frame, for that is what caches store. For each
 receiver alone (scope "receiver"), or for all together (scope "lan", which also sees the two sides of a split):
 
 1. **same request**: between two asks of one asker, answers came from two MACs. The overlap lasts from the first answer
@@ -37,7 +37,8 @@ DEFAULT_WINDOW_MS: Final = 100.0
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One frame about a VIP. ``port``: the receiver's port, for an ask the asker's. ``mac``: ARP sender MAC."""
+    """One frame about a VIP. ``port``: the receiver's port, for an ask the asker's. ``mac``: the asker's, or the one
+    told."""
 
     at_s: float
     kind: Kind

@@ -7,9 +7,10 @@ from typing import Final
 
 from vipa_cli.demo.acts import VIP
 from vipa_cli.playground import Playground
-from vipa_lab.observer import Observer, to_claims
+from vipa_lab.observer import Observer
 from vipa_lab.probe import Probe
 from vipa_lab.results import Live, ProbeResult, TcpResult
+from vipa_lab.sightings import to_claims
 from vipa_lab.verdict import Claim, Overlap, two_answerers
 
 # A client that asks anew this often sees a hole or a second answerer of one period.

@@ -18,10 +18,10 @@ from vipa_lab.errors import LabError
 from vipa_lab.kind.netns import inside
 from vipa_lab.kube.daemon import Daemon
 from vipa_lab.namespace import Namespace
-from vipa_lab.observer import to_claims
 from vipa_lab.probe import Probe
 from vipa_lab.process import Process
 from vipa_lab.results import ProbeResult, TcpResult
+from vipa_lab.sightings import to_claims
 from vipa_lab.verdict import Overlap, two_answerers
 
 # A Python program starts in about 0.1 s; three nodes on two cores make that seconds.
