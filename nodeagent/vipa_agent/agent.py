@@ -31,7 +31,6 @@ from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents, Links
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
-from vipa_agent.keyfile import KeyFile
 from vipa_agent.metrics import Metrics
 from vipa_agent.needkey import need_key
 from vipa_agent.nics import ALERT_POLL_S, Nics
@@ -42,7 +41,7 @@ from vipa_agent.shown import Shown
 from vipa_agent.sources.source import Source
 from vipa_agent.state import StateFile
 from vipa_agent.status import StatusError, StatusServer
-from vipa_agent.tenure import Tenure
+from vipa_agent.surroundings import Surroundings
 from vipa_agent.turns import Turns
 from vipa_agent.wire.mux import Mux
 from vipa_agent.wire.nic import NicSocket
@@ -74,28 +73,29 @@ class Agent:
     ``first``: the plan to begin with; None: not known yet, so what the kernel still serves stays as it is."""
 
     def __init__(
-        self, settings: Settings, keys: KeyFile, source: Source, metrics: Metrics, first: Plan | None, tenure: Tenure
+        self, settings: Settings, around: Surroundings, source: Source, metrics: Metrics, first: Plan | None
     ) -> None:
         self.settings = settings
-        self.keys = keys
+        self.keys = around.keys
         self.boot_id = _BOOT_ID.read_text().strip()
         self.loop = asyncio.get_running_loop()
         self.metrics = metrics
         self.source = source
-        self.tenure = tenure
+        self.tenure = around.tenure
+        self.service = around.service
         self.state = StateFile(settings.state_dir, lambda message: log.warning("state file", detail=message))
         self.elector = Elector(
             Config(
                 node=settings.node,
                 incarnation=secrets.randbits(64),
                 boot_id=int(self.boot_id.replace("-", "")[:16], 16),
-                keys=keys.keys,
+                keys=around.keys.keys,
                 cluster=settings.cluster,
                 insecure=settings.insecure,
             )
         )
         self.node_status = NodeStatus(self.elector, self.boot_id)
-        self.shown = Shown(self.elector, metrics, source.changed)
+        self.shown = Shown(self.elector, metrics, around.hooks, source.changed)
         self._done = asyncio.Event()
         self._retire = asyncio.Event()
         self._terms: dict[str, int] = {}
@@ -111,7 +111,7 @@ class Agent:
         self.mux = Mux(settings.port, self._opened, self._closing)
         self.nics = Nics(self.kernel, self._interfaces_changed)
         self.executor = Executor(
-            self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self.shown.changed
+            self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self.shown.happened
         )
         self.turns = Turns(self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed)
 
@@ -139,6 +139,7 @@ class Agent:
         self.loop.add_reader(link_events.fileno(), self._links, link_events)
         await self.tenure.offer(self._retire.set)
         log.info("started", node=self.settings.node, source=self.settings.source)
+        self.service.tell("READY=1")
         try:
             await self._serve()
         finally:
@@ -147,6 +148,7 @@ class Agent:
             self.mux.close()
             if self._done.is_set():
                 self.kernel.clean_up()
+                self.shown.stopped()
             self.kernel.close()
             await self.tenure.release()
             await server.stop()

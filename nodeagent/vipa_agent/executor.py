@@ -24,7 +24,7 @@ _NEWS: Final = frozenset({State.IDLE, State.CLAIMING, State.RECEIVING, State.HOL
 
 class Executor:
     """The only place where actions become system calls. ``guarded`` is told the (interface, address) pairs of the
-    service endpoints; ``stopped`` when shutdown is complete."""
+    service endpoints; ``stopped`` when shutdown is complete; ``happened`` of all that is for people."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class Executor:
         metrics: Metrics,
         guarded: Callable[[tuple[tuple[str, str], ...]], None],
         stopped: Callable[[], None],
-        changed: Callable[[], None],
+        happened: Callable[[actions.Transition | actions.Notice], None],
     ) -> None:
         self._elector = elector
         self._kernel = kernel
@@ -42,7 +42,7 @@ class Executor:
         self._metrics = metrics
         self._guarded = guarded
         self._stopped = stopped
-        self._changed = changed
+        self._happened = happened
         self._queue: deque[events.Event] = deque()
         self._running = False
 
@@ -141,7 +141,7 @@ class Executor:
                     self.step(events.Permitted(move.vip, move.new, False))
 
     def _report(self, action: actions.Transition | actions.Notice) -> None:
-        self._changed()
+        self._happened(action)
         if isinstance(action, actions.Transition):
             # a spare's doubts that come to nothing are no news
             told = action.new in _NEWS or action.old in _NEWS

@@ -8,18 +8,26 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from vipa.errors import VipaError
+from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.keyfile import KeyFile
 from vipa_agent.logs import LogWriter, configure
+from vipa_agent.service import Service
 from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
 from vipa_agent.status import StatusError, pid_namespace, read_status
 
 if TYPE_CHECKING:
+    from vipa_agent.hookprocess import HookProcess
     from vipa_agent.metrics import Metrics
     from vipa_agent.sources.source import Source
+
+STOP_S: Final = 2.7
+"""From SIGTERM on hooks have until then: the agent is to be gone after 3 s."""
+HOOKS_S_MIN: Final = 0.2
+"""What they have anyway, for the last event, when a hand-over took all that time."""
 
 EXIT_GOOD, EXIT_BAD, EXIT_USAGE, EXIT_CANNOT_TELL = range(4)
 
@@ -48,9 +56,9 @@ def run(arguments: Sequence[str]) -> int:
 def _serve(settings: Settings) -> int:
     writer = LogWriter(sys.stdout.fileno(), settings.log_format)
     configure(writer)
-    keys = KeyFile(settings.key_file, settings.keys)
+    keys, service = KeyFile(settings.key_file, settings.keys), Service()
     try:
-        while asyncio.run(_run(settings, keys)):
+        while asyncio.run(_run(settings, keys, service)):
             gc.unfreeze()  # nothing of the agent that retired is needed by the one that begins
     except asyncio.CancelledError:
         pass  # asked to stop before it served anything
@@ -59,10 +67,11 @@ def _serve(settings: Settings) -> int:
     return EXIT_GOOD
 
 
-async def _run(settings: Settings, keys: KeyFile) -> bool:
+async def _run(settings: Settings, keys: KeyFile, service: Service) -> bool:
     """One agent's life. Whether to begin another: the successor that this one retired for is gone."""
     from vipa_agent.agent import Agent, Ending
     from vipa_agent.metrics import Metrics
+    from vipa_agent.surroundings import Surroundings
     from vipa_agent.tenure import Tenure
 
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -77,10 +86,29 @@ async def _run(settings: Settings, keys: KeyFile) -> bool:
     # what is loaded by now stays: a collection of it would stop the loop for tens of milliseconds
     gc.collect()
     gc.freeze()
+    pings = asyncio.create_task(service.pings())
+    hooks = _hooks(settings, metrics)
     tenure = Tenure(settings.state_dir)
     await tenure.acquire()
-    ending = await Agent(settings, keys, source, metrics, first, tenure).run()
-    return ending is Ending.RETIRED and await tenure.free()
+    agent = Agent(settings, Surroundings(keys, tenure, hooks, service), source, metrics, first)
+    retired = await agent.run() is Ending.RETIRED
+    if hooks is not None and retired:
+        hooks.leave(settings.hooks.timeout_s)
+    elif hooks is not None:
+        asked_s = agent.elector.node.stopping_since or boottime_s()
+        await hooks.close(max(asked_s + STOP_S - boottime_s(), HOOKS_S_MIN))
+    again = retired and await tenure.free()
+    pings.cancel()
+    return again
+
+
+def _hooks(settings: Settings, metrics: "Metrics") -> "HookProcess | None":
+    """Before anything is served: starting a program takes milliseconds of the loop."""
+    if not settings.hooks:
+        return None
+    from vipa_agent.hookprocess import HookProcess
+
+    return HookProcess(settings.hooks, metrics)
 
 
 def _source(settings: Settings, metrics: "Metrics") -> "Source":

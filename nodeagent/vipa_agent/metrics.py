@@ -61,6 +61,7 @@ class Metrics:
         self._transitions: Counter[tuple[str, str]] = Counter()
         self._announcements: Counter[tuple[str, str]] = Counter()
         self._heartbeats: Counter[tuple[str, str]] = Counter()
+        self._notifications: Counter[tuple[str, str]] = Counter()
         self._lateness = Histogram(
             "vipa_loop_lateness_seconds",
             "How late the event loop ran what was due",
@@ -86,6 +87,10 @@ class Metrics:
     def heartbeats(self, direction: str, result: str, count: int = 1) -> None:
         """Heartbeats; ``direction``: sent or received; ``result``: what became of them."""
         self._heartbeats[direction, result] += count
+
+    def notifications(self, hook: str, result: str, count: int = 1) -> None:
+        """Events for notify hooks; ``result``: what became of them: done, failed, timeout, dropped."""
+        self._notifications[hook, result] += count
 
     def api_heard(self) -> None:
         """The API said something, so what is known of it is as old as that."""
@@ -114,6 +119,7 @@ class Metrics:
             ("transitions", "Changes of role or interface", ("vip", "reason"), self._transitions),
             ("announcements", "Gratuitous ARP and unsolicited NA", ("interface", "kind"), self._announcements),
             ("heartbeats", "Heartbeats by what became of them", ("direction", "result"), self._heartbeats),
+            ("notifications", "Events for notify hooks", ("hook", "result"), self._notifications),
         )
         for name, text, labels, counter in counters:
             yield _family(f"vipa_{name}", text, "counter", labels, list(counter.items()))

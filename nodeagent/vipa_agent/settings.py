@@ -1,6 +1,7 @@
 """What the agent is told on its command line."""
 
 import argparse
+import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Final
 
 from vipa.errors import ConfigError
 from vipa.heartbeat.keys import Key
+from vipa_agent.hooksettings import TIMEOUT_RANGE_S, TIMEOUT_S, HookSettings
 from vipa_agent.keyfile import read_keys
 from vipa_agent.logs import LogFormat
 from vipa_agent.scrape import parse_listen
@@ -33,6 +35,7 @@ class Settings:
     port: int
     metrics: tuple[str, int] | None
     log_format: LogFormat
+    hooks: HookSettings
 
     @property
     def source(self) -> str:
@@ -69,6 +72,12 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="PORT", help="UDP, default: %(default)s")
     top.add_argument("--metrics", metavar="ADDR:PORT", help="serve Prometheus metrics there")
     top.add_argument("--log-format", type=LogFormat, choices=list(LogFormat), default=LogFormat.JSON)
+    hooks = top.add_argument_group("whom to tell of each change of role; never waited for, docs/standalone.md")
+    hooks.add_argument("--notify", action="append", default=[], metavar="PROGRAM", help="by absolute path; repeatable")
+    hooks.add_argument("--notify-url", action="append", default=[], metavar="URL", help="POST there; repeatable")
+    hooks.add_argument(
+        "--notify-timeout", type=float, default=TIMEOUT_S, metavar="S", help="of each call, default: %(default)g s"
+    )
     return top
 
 
@@ -102,7 +111,22 @@ def parse(arguments: Sequence[str]) -> Settings:
         port=given.port,
         metrics=metrics,
         log_format=given.log_format,
+        hooks=_hooks(top, given),
     )
+
+
+def _hooks(top: argparse.ArgumentParser, given: argparse.Namespace) -> HookSettings:
+    for program in given.notify:
+        if not program.startswith("/"):
+            top.error(f"--notify: {program!r} is not an absolute path; wrap a program with arguments in a script")
+    for url in given.notify_url:
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            top.error(f"--notify-url: {url!r} is no http:// or https:// URL with a host")
+    low, high = TIMEOUT_RANGE_S
+    if not low <= given.notify_timeout <= high:
+        top.error(f"--notify-timeout: {given.notify_timeout:g} is not between {low:g} and {high:g} seconds")
+    return HookSettings(tuple(given.notify), tuple(given.notify_url), given.notify_timeout)
 
 
 def _api(kubeconfig: Path | None) -> ApiConfig:

@@ -4,19 +4,23 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from vipa.election.actions import Notice, Transition
 from vipa.election.elector import Elector
 from vipa_agent import picture
+from vipa_agent.hookprocess import HookProcess
 from vipa_agent.metrics import Metrics
+from vipa_agent.notify import Notifier
 
 PICTURE_S: Final = 0.1
 """Metrics' picture is this old at most after a change; with 2,000 VIPs drawing it takes milliseconds."""
 
 
 class Shown:
-    """``told`` is called after each drawing: there may be something new to report."""
+    """Metrics, notify hooks, and ``told``, which is called after each drawing: there may be something new to report."""
 
-    def __init__(self, elector: Elector, metrics: Metrics, told: Callable[[], None]) -> None:
+    def __init__(self, elector: Elector, metrics: Metrics, hooks: HookProcess | None, told: Callable[[], None]) -> None:
         self._elector = elector
+        self._notifier = Notifier(elector.node, hooks.tell if hooks else None)
         self._metrics = metrics
         self._told = told
         self._loop = asyncio.get_running_loop()
@@ -29,6 +33,15 @@ class Shown:
             self._due = True
             self._loop.call_later(PICTURE_S, self._show)
 
+    def happened(self, action: Transition | Notice) -> None:
+        """The election reports something."""
+        self.changed()
+        self._notifier.happened(action)
+
+    def stopped(self) -> None:
+        """The agent serves nothing any more, and ends."""
+        self._notifier.stopped()
+
     def _show(self) -> None:
         self._due = False
         self._metrics.show(picture.picture(self._elector))
@@ -37,4 +50,5 @@ class Shown:
             if count > before:
                 self._metrics.heartbeats("received", result, count - before)
                 self._counted[result] = count
+        self._notifier.look()
         self._told()
