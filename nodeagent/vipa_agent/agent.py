@@ -41,6 +41,7 @@ from vipa_agent.shown import Shown
 from vipa_agent.sources.source import Source
 from vipa_agent.state import StateFile
 from vipa_agent.status import StatusError, StatusServer
+from vipa_agent.storms import sieve_of
 from vipa_agent.surroundings import Surroundings
 from vipa_agent.turns import Turns
 from vipa_agent.wire.mux import Mux
@@ -108,7 +109,7 @@ class Agent:
                 need_key(settings, first, Links(route_socket).snapshot(frozenset()))
         renewed: dict[str, float] = {}
         self.kernel = Kernel(renewed.__setitem__, self._lapsed)
-        self.mux = Mux(settings.port, self._opened, self._closing)
+        self.mux = Mux(settings.port, self._opened, self._closing, lambda: sieve_of(self.elector.node))
         self.nics = Nics(self.kernel, self._interfaces_changed)
         self.executor = Executor(
             self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self.shown.happened

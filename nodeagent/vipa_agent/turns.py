@@ -21,6 +21,7 @@ from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.metrics import Metrics
 from vipa_agent.nics import Nics
+from vipa_agent.storms import Storms
 from vipa_agent.wire.nic import NicSocket
 
 ROUNDS_MAX: Final = 8
@@ -50,6 +51,7 @@ class Turns:
         self._due_at: float | None = None
         self._wake_at = float("-inf")
         self._over = False
+        self._storms = Storms(self._readable)
 
     def wake(self, event: TimerFired | StopAsked | PlanChanged | PermitLapsed | KeysChanged) -> None:
         """Everything that waits, oldest first, then ``event``; then sleep until the next deadline."""
@@ -76,17 +78,17 @@ class Turns:
         """Nothing goes into the election any more."""
         self._over = True
         self._cancel()
+        self._storms.stop()
 
     def opened(self, socket: NicSocket) -> None:
         """A packet socket to wait on."""
-        beats, arp = socket.filenos()
-        self._loop.add_reader(beats, self._readable)
-        self._loop.add_reader(arp, self._readable)
+        self._loop.add_reader(socket.filenos()[0], self._readable)
+        self._storms.watch(socket)
 
     def closing(self, socket: NicSocket) -> None:
         """A packet socket about to be closed."""
-        for fileno in socket.filenos():
-            self._loop.remove_reader(fileno)
+        self._loop.remove_reader(socket.filenos()[0])
+        self._storms.unwatch(socket)
 
     def _readable(self) -> None:
         if self._over:

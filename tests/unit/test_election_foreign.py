@@ -13,7 +13,7 @@ from vipa.election import events as ev
 from vipa.election.announcing import OFFSETS_S, PERIOD_S, next_at
 from vipa.election.claim import CONFLICT_BACKOFF_S
 from vipa.election.states import State
-from vipa.election.stations import DEFEND_S
+from vipa.election.stations import DEFEND_S, FORGOTTEN_S
 from vipa.heartbeat import WireRole
 from vipa.reasons import Reason
 from vipa.timing import PROFILES, Timing
@@ -78,15 +78,38 @@ def test_a_foreign_owner_is_probed_with_backoff_and_left_when_gone(net: Net) -> 
 def test_a_holder_defends_once_in_ten_seconds(net: Net) -> None:
     a, _ = holder_and_spare(net, 7)
     began = net.now
-    for _ in range(30):
+    for _ in range(29):
         claims_vip(a, FOREIGN)
         net.run(1)
     assert a.is_(State.HOLDER)
     assert a.vip().conflict == FOREIGN
     assert len(net.notices("a", Reason.CONFLICT)) == 3
-    # each defence starts the schedule of rule 11 anew
-    starts = [t for t in announced(net, "a", began) if round((t - began) % DEFEND_S, 3) == 0]
-    assert len(starts) == 3
+    times = [t - began for t in announced(net, "a", began)]
+    assert times[:3] == pytest.approx([0, DEFEND_S, 2 * DEFEND_S], abs=0.1), times
+
+
+def test_the_last_defence_follows_the_rivals_last_frame_and_the_rival_is_forgotten(net: Net) -> None:
+    a, _ = holder_and_spare(net, 7)
+    began = net.now
+    claims_vip(a, FOREIGN)
+    net.run(3)
+    claims_vip(a, FOREIGN)
+    net.run(FORGOTTEN_S + 5)
+    assert announced(net, "a", began)[:2] == pytest.approx([began, began + DEFEND_S], abs=0.1)
+    assert a.vip().conflict == ""
+    assert len(net.notices("a", Reason.CONFLICT)) == 2
+    assert len(net.notices("a", Reason.NO_CONFLICT)) == 1
+
+
+def test_hundreds_of_forged_macs_are_one_conflict(net: Net) -> None:
+    a, _ = holder_and_spare(net, 7)
+    began = net.now
+    for number in range(300):
+        claims_vip(a, f"aa:aa:aa:aa:{number // 250:02x}:{number % 250:02x}")
+        net.run(0.01)
+    assert len(net.notices("a", Reason.CONFLICT)) == 1
+    assert len(announced(net, "a", began)) == 1
+    assert a.is_(State.HOLDER)
 
 
 def test_a_spare_names_a_foreign_announcement_once(net: Net) -> None:
@@ -96,7 +119,10 @@ def test_a_spare_names_a_foreign_announcement_once(net: Net) -> None:
     net.run(1)
     claims_vip(b, FOREIGN)
     claims_vip(b, FOREIGN)
-    assert len(net.notices("b", Reason.CONFLICT)) == 1
+    net.run(11)
+    for number in range(100):
+        claims_vip(b, f"aa:aa:aa:aa:00:{number:02x}")
+    assert [n.detail for n in net.notices("b", Reason.CONFLICT)] == [FOREIGN, "aa:aa:aa:aa:00:00"]
     assert b.is_(State.SPARE)
 
 

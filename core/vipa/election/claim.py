@@ -204,7 +204,8 @@ def answered(node: Node, vip: VipState, mac: str) -> None:
 def _conflict(node: Node, vip: VipState, mac: str) -> None:
     first_s, most_s = CONFLICT_BACKOFF_S
     vip.conflict_backoff_s = min(max(vip.conflict_backoff_s * 2, first_s), most_s)
-    vip.conflict_at = node.now
+    vip.conflict_at = vip.rival_at = node.now
+    vip.rival = mac
     if vip.conflict != mac:
         vip.conflict = mac
         node.note(Reason.CONFLICT, vip.name, mac)

@@ -231,6 +231,8 @@ class Elector:
     def _advance(self, vip: VipState) -> None:
         node = self.node
         vip.recheck_at = NEVER
+        if vip.rival_at != NEVER:
+            stations.contest(node, vip)
         if vip.unbind_at != NEVER and node.now >= vip.unbind_at:
             node.unbind(vip)
         if vip.compare_at != NEVER and node.now >= vip.compare_at:

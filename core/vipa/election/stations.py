@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from vipa.election import claim, holding
+from vipa.election.actions import Announce
 from vipa.election.events import ArpKind, ArpSeen
+from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.states import State
 from vipa.election.vip import VipState
@@ -12,6 +14,10 @@ from vipa.reasons import Reason
 
 DEFEND_S: Final = 10.0
 """At most one defence against a foreign owner in this time (RFC 5227 §2.4, DEFEND_INTERVAL)."""
+
+FORGOTTEN_S: Final = 60.0
+"""A foreign station not seen for so long has the address no more: claims look for it every 30 s, and Linux asks anew
+what it uses after 15 to 45 s (base_reachable_time)."""
 
 
 def seen(node: Node, event: ArpSeen) -> None:
@@ -48,18 +54,30 @@ def _vip_claimed(node: Node, vip: VipState, event: ArpSeen) -> None:
     if vip.state in (State.SUSPECTING, State.CLAIMING) and event.kind is ArpKind.REPLY:
         claim.answered(node, vip, event.sender_mac)
         return
-    if vip.state is not State.HOLDER:
-        if not ours and vip.conflict != event.sender_mac and node.our_macs:
-            vip.conflict = event.sender_mac
-            node.note(Reason.CONFLICT, vip.name, event.sender_mac)
-        return
-    if ours:
+    if not ours:
+        if node.our_macs or vip.state is State.HOLDER:
+            vip.rival, vip.rival_at = event.sender_mac, node.now
+    elif vip.state is State.HOLDER:
         _rival_of_ours(node, vip, event)
-    elif node.now - vip.defended_at >= DEFEND_S:
-        vip.conflict = event.sender_mac
-        vip.defended_at = node.now
-        node.note(Reason.CONFLICT, vip.name, event.sender_mac)
-        holding.start_announcing(node, vip)
+
+
+def contest(node: Node, vip: VipState) -> None:
+    """One wake of a virtual IP that a foreign station says, or lately said, to have. Its holder defends it by one
+    announcement in ten seconds; the last comes after the rival's last, or clients would stay with the rival."""
+    if node.now >= vip.rival_at + FORGOTTEN_S:
+        vip.rival_at, vip.conflict = NEVER, ""
+        node.note(Reason.NO_CONFLICT, vip.name)
+        return
+    if vip.rival_at > vip.disputed_at and node.now >= vip.disputed_at + DEFEND_S:
+        vip.disputed_at = node.now
+        defends = vip.state is State.HOLDER and bool(vip.elected)
+        if defends or vip.conflict != vip.rival:
+            vip.conflict = vip.rival
+            node.note(Reason.CONFLICT, vip.name, vip.rival)
+        if defends:
+            node.emit(Announce(vip.name, vip.plan.addresses, vip.interface))
+    defends_again = vip.rival_at > vip.disputed_at
+    vip.recheck_at = vip.disputed_at + DEFEND_S if defends_again else vip.rival_at + FORGOTTEN_S
 
 
 def _rival_of_ours(node: Node, vip: VipState, event: ArpSeen) -> None:

@@ -86,6 +86,11 @@ class VipState:
     conflict: str = ""
     conflict_at: float = NEVER
     conflict_backoff_s: float = 0.0
+    rival: str = ""
+    rival_at: float = NEVER
+    """MAC of the foreign station that last said to have the address, and when."""
+    disputed_at: float = NEVER
+    """When that was last said to people and, by a holder, to the LAN."""
     defended_at: float = NEVER
     refused_at: float = NEVER
     mismatch: set[str] = field(default_factory=set)

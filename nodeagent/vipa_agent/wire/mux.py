@@ -8,6 +8,7 @@ from dataclasses import replace
 from vipa.election.actions import Announce, Probe, SendBeat
 from vipa.election.events import ArpSeen, BeatReceived
 from vipa_agent.wire.nic import Dropped, Nic, NicSocket, Sent
+from vipa_agent.wire.sieve import Sieve
 
 Watcher = Callable[[NicSocket], None]
 
@@ -16,13 +17,15 @@ class Mux:
     """The wire as the agent's shell sees it.
 
     ``opened`` is called with each new socket (to wait on its file descriptors) and ``closing`` with each one just
-    before it is closed. Sending never raises for what the network does: results say what became of each frame.
+    before it is closed. ``sieve`` makes one for each.
+    Sending never raises for what the network does: results say what became of each frame.
     """
 
-    def __init__(self, port: int, opened: Watcher, closing: Watcher) -> None:
+    def __init__(self, port: int, opened: Watcher, closing: Watcher, sieve: Callable[[], Sieve] | None = None) -> None:
         self._port = port
         self._opened = opened
         self._closing = closing
+        self._sieve = sieve
         self._sockets: dict[str, NicSocket] = {}
         self._dropped_before: Counter[Dropped] = Counter()
 
@@ -42,7 +45,7 @@ class Mux:
         problems: dict[str, str] = {}
         for name in wanted.keys() - self._sockets.keys():
             try:
-                fresh = NicSocket(wanted[name], self._port)
+                fresh = NicSocket(wanted[name], self._port, self._sieve() if self._sieve else None)
             except (OSError, ValueError) as error:
                 problems[name] = _explain(name, error)
             else:

@@ -7,6 +7,7 @@ hands a socket of one protocol neither other traffic nor what the node sends its
 import errno
 import socket
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Final, TypeVar
 from vipa import frames
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
 from vipa_agent.wire import bpf
+from vipa_agent.wire.sieve import Sieve
 
 DRAIN_MAX: Final = 256
 """Frames read per socket and call: a flood must not keep the loop from its timers (256 cost about 2 ms)."""
@@ -66,6 +68,8 @@ class Dropped(StrEnum):
     MALFORMED = "malformed"
     NOT_FOR_US = "not_for_us"
     OVERFLOW = "overflow"
+    SURPLUS = "surplus"
+    """Of a storm, what tells nothing more (see :mod:`vipa_agent.wire.sieve`)."""
 
 
 _RESULTS: Final = {
@@ -84,13 +88,16 @@ _SHORT: Final = {bpf.SNAP_TAGGED: Dropped.TAGGED, bpf.SNAP_FORWARDED: Dropped.FO
 class NicSocket:
     """Open sockets on one interface. A changed name, ifindex or MAC needs a new one (see :class:`vipa_agent.wire.Mux`).
 
-    ``dropped`` counts what was ignored since it was opened. OSError from the constructor: EPERM without NET_RAW, ENODEV
-    when the interface is gone or is another one by now.
+    ``dropped`` counts what was ignored since it was opened, ``arp_read`` the ARP frames read. Without a ``sieve`` every
+    ARP frame is handed on. OSError from the constructor: EPERM without NET_RAW, ENODEV when the interface is gone or is
+    another one by now.
     """
 
-    def __init__(self, nic: Nic, port: int) -> None:
+    def __init__(self, nic: Nic, port: int, sieve: Sieve | None = None) -> None:
         self.nic = nic
         self.dropped: Counter[Dropped] = Counter()
+        self.arp_read = 0
+        self._sieve = sieve
         self._port = port
         self._paths: dict[tuple[str, str, str], frames.BeatPath] = {}
         mac = frames.pack_mac(nic.mac)
@@ -177,6 +184,9 @@ class NicSocket:
         return BeatReceived(self.nic.name, beat.source_address, beat.source_mac, beat.payload)
 
     def _arp_seen(self, frame: bytes) -> ArpSeen | Dropped:
+        self.arp_read += 1
+        if self._sieve is not None and not self._sieve.passes(time.monotonic(), frame, frame[22:28], frame[28:32]):
+            return Dropped.SURPLUS
         arp = frames.parse_arp(frame)
         if arp is None:
             return Dropped.MALFORMED

@@ -1,0 +1,81 @@
+"""ARP sockets, waited for one by one: at once on a quiet LAN, by the clock while it storms.
+
+Waking costs more than what is read (docs/design/0001-proofs.md), and a busy LAN has 1,000 ARP frames a second. So a
+socket that wakes the loop too often is left alone for a moment, as network drivers do with interrupts (NAPI). Nothing
+is concluded meanwhile that a waiting frame could change: every turn of the loop drains all sockets first.
+"""
+
+import asyncio
+from collections.abc import Callable
+from socket import inet_ntoa
+from typing import Final
+
+from vipa.election.node import Node
+from vipa_agent.wire.nic import NicSocket
+from vipa_agent.wire.sieve import Sieve
+
+BUSY_FRAMES: Final = 5
+"""More frames than this in one pause are a storm: 250 a second. Quiet LANs have tens, and this node's own questions are
+answered by a few."""
+
+PAUSE_S: Final = 0.020
+"""As often as heartbeats wake the loop at Default. A rival is seen this much later, of the one second promised."""
+
+
+class Storms:
+    """``readable`` is called when something waits on a socket."""
+
+    def __init__(self, readable: Callable[[], None]) -> None:
+        self._readable = readable
+        self._loop = asyncio.get_running_loop()
+        self._since: dict[NicSocket, tuple[float, int]] = {}
+        self._paused: set[NicSocket] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, socket: NicSocket) -> None:
+        """Wait for ARP on this socket."""
+        self._since[socket] = self._loop.time(), socket.arp_read
+        self._loop.add_reader(socket.filenos()[1], self._woken, socket)
+
+    def unwatch(self, socket: NicSocket) -> None:
+        """It is about to be closed."""
+        self._loop.remove_reader(socket.filenos()[1])
+        self._paused.discard(socket)
+        self._since.pop(socket, None)
+
+    def stop(self) -> None:
+        """Wait for nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for socket in list(self._since):
+            self.unwatch(socket)
+
+    def _woken(self, socket: NicSocket) -> None:
+        self._readable()
+        if socket not in self._since:  # closed by what was read
+            return
+        now_s, (since_s, before) = self._loop.time(), self._since[socket]
+        if now_s - since_s >= PAUSE_S:
+            self._since[socket] = now_s, socket.arp_read
+        if socket.arp_read - before > BUSY_FRAMES * max(1.0, (now_s - since_s) / PAUSE_S):
+            self._loop.remove_reader(socket.filenos()[1])
+            self._paused.add(socket)
+            if self._timer is None:
+                self._timer = self._loop.call_later(PAUSE_S, self._resume)
+
+    def _resume(self) -> None:
+        """All at once: one turn for all of them."""
+        self._timer = None
+        paused, self._paused = self._paused, set()
+        for socket in paused:
+            self.watch(socket)
+
+
+def sieve_of(node: Node) -> Sieve:
+    """What this node's election looks at."""
+
+    def matters(address: bytes) -> bool:
+        text = inet_ntoa(address)
+        return text in node.by_address or text in node.peer_addresses
+
+    return Sieve(matters, lambda mac: mac.hex(":") in node.our_macs)
