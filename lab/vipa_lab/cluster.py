@@ -16,6 +16,7 @@ from vipa_lab.lab import Lab
 from vipa_lab.node import Node
 from vipa_lab.probe import Probe
 from vipa_lab.results import ProbeResult, TcpResult
+from vipa_lab.stack import Stack
 from vipa_lab.until import until
 from vipa_lab.verdict import DEFAULT_WINDOW_MS
 
@@ -32,15 +33,17 @@ _DWELL_S: Final = 2.5 * DEFAULT_WINDOW_MS / 1000
 
 
 class Cluster(Fleet):
-    """A fleet, an observer, and a cold client on r1 that asks for the virtual IP all the time. Endpoints are written
-    "w1/eth1". ``foreign``: MACs that answer for the virtual IP as part of a test, and are not judged."""
+    """A fleet, an observer, and a cold client on r1 that asks for each address of the virtual IP all the time
+    (``askers``; ``asker`` for the first). Endpoints are written "w1/eth1". ``foreign``: MACs that answer for the
+    virtual IP as part of a test, and are not judged."""
 
-    def __init__(self, lab: Lab, **vip: str) -> None:
-        super().__init__(lab, **vip)
+    def __init__(self, lab: Lab, *, stack: Stack = "ipv4", **vip: str) -> None:
+        super().__init__(lab, stack=stack, **vip)
         self.foreign: set[str] = set()
         self._settled_s = 0.0
         self.observer = lab.observe(self.scenario.lan)
-        self.asker: Probe[ProbeResult] = self.scenario.router.arp_asker(self.vip)
+        self.askers: list[Probe[ProbeResult]] = [self.scenario.router.asker(address) for address in self.vips]
+        self.asker = self.askers[0]
 
     def __enter__(self) -> Self:
         return self
@@ -67,11 +70,10 @@ class Cluster(Fleet):
             return {}
 
     def answerer(self) -> str:
-        """Which endpoint the cold client's latest questions were answered by; "" for none, "?" for a foreign MAC."""
-        live = self.asker.live()
-        if live is None or live.silent_ms > _SILENT_MS or not live.node:
-            return ""
-        return self._endpoint(live.node)
+        """Which endpoint the cold client's latest questions were answered by; "" for none, "?" for a foreign MAC. Where
+        there are two addresses, "" when one is not answered, and both endpoints when they differ."""
+        answering = {self._answerer(asker) for asker in self.askers}
+        return "" if "" in answering else "+".join(sorted(answering))
 
     def holders(self) -> list[str]:
         """Endpoints of the agents that say they hold the virtual IP."""
@@ -142,8 +144,8 @@ class Cluster(Fleet):
     # --- the verdict
 
     def served(self, since_s: float = 0.0) -> list[str]:
-        """Who answered the cold client since :meth:`start_both`, or since a later CLOCK_MONOTONIC second, in order,
-        without the pauses; it asks no more then."""
+        """Who answered ``asker`` since :meth:`start_both`, or since a later CLOCK_MONOTONIC second, in order, without
+        the pauses; it asks no more then."""
         segments = self.asker.stop().segments
         first_s = max(since_s, self._settled_s)
         return [self._endpoint(segment.node) for segment in segments if segment.end_s > first_s]
@@ -156,13 +158,20 @@ class Cluster(Fleet):
 
     def judge(self) -> None:
         """AssertionError when two answered at once, or an agent failed by itself."""
-        self.asker.process.kill()
+        for asker in self.askers:
+            asker.process.kill()
         self.observer.stop()
-        overlaps = self.observer.two_answerers(self.vip)
+        overlaps = [overlap for address in self.vips for overlap in self.observer.two_answerers(address)]
         ours = [overlap for overlap in overlaps if len(set(overlap.macs) - self.foreign) > 1]
         assert not ours, f"two answerers: {ours}"
         failures = self.failures()
         assert not failures, f"an agent failed by itself: {failures[:3]}"
+
+    def _answerer(self, asker: Probe[ProbeResult]) -> str:
+        live = asker.live()
+        if live is None or live.silent_ms > _SILENT_MS or not live.node:
+            return ""
+        return self._endpoint(live.node)
 
     def _endpoint(self, mac: str) -> str:
         adapters = ((node.name, nic) for node in self.scenario.nodes for nic in node.nics.values())
@@ -186,7 +195,7 @@ class Cluster(Fleet):
 
 def _kernel(node: Node) -> str:
     """What decides which way a reply takes."""
-    looks = ("ip -4 rule", "ip -4 route show table all", "ip -4 neigh")
+    looks = [f"ip -{v} {look}" for v in (4, 6) for look in ("rule", "route show table all", "neigh")]
     try:
         return "\n".join(f"--- {node.name}: {look}\n{node.run(look.split())}" for look in looks)
     except LabError as error:  # powered off

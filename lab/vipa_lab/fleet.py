@@ -14,6 +14,7 @@ from vipa_lab.nic import Nic
 from vipa_lab.node import Node
 from vipa_lab.process import Process
 from vipa_lab.scenario import Scenario, ibm_i_lab
+from vipa_lab.stack import Stack
 
 START_S: Final = 40.0
 """A Python program starts in 0.1-1 s; a machine with ten busy programs on two cores was seen to take ten times that."""
@@ -37,15 +38,18 @@ sys.exit(vipa_agent.main.run(sys.argv[2:]))
 class Fleet:
     """w1 and w2 of :func:`vipa_lab.scenario.ibm_i_lab` and a folder of manifests they share. No agent runs at first.
 
-    ``vip``: how the VirtualIP erp is to be (keywords of :func:`vipa_lab.manifests.virtual_ip`). ``agents``: the latest
-    agent of each machine.
+    ``stack``: what the virtual IP speaks; the LAN speaks both IP versions, but for "ipv6", where there is no IPv4.
+    ``vip``: how else the VirtualIP erp is to be (keywords of :func:`vipa_lab.manifests.virtual_ip`). ``vips``: its
+    addresses, the first of which is ``self.vip``. ``agents``: the latest agent of each machine.
     """
 
-    def __init__(self, lab: Lab, **vip: str) -> None:
+    def __init__(self, lab: Lab, *, stack: Stack = "ipv4", **vip: str) -> None:
         self.lab = lab
-        self.scenario: Scenario = ibm_i_lab(lab)
+        self.scenario: Scenario = ibm_i_lab(lab, stack="ipv6" if stack == "ipv6" else "dual")
         self.client = self.scenario.client
         self.vip = self.scenario.vip
+        self.vips = (self.vip, self.scenario.vip6) if stack == "dual" else (self.vip,)
+        vip.setdefault("address", ", ".join(self.vips))
         self.manifests = lab.work_dir / "manifests"
         self.manifests.mkdir()
         self.write("erp.yaml", virtual_ip(**vip))
@@ -139,16 +143,19 @@ class Fleet:
         return read_status(self.node(name).state_dir, _STATUS_S)
 
     def bound_on(self, name: str, address: str = "") -> list[str]:
-        """Interfaces of a machine that have the virtual IP."""
-        words = self.node(name).run(["ip", "-o", "addr", "show", "to", f"{address or self.vip}/32"])
+        """Interfaces of a machine that have the virtual IP, by its first address unless told otherwise."""
+        wanted = address or self.vip
+        words = self.node(name).run(["ip", "-o", "addr", "show", "to", f"{wanted}/{128 if ':' in wanted else 32}"])
         return [line.split()[1] for line in words.splitlines()]
 
     def leftovers(self, name: str) -> list[str]:
         """What of vipa is in a machine's kernel: addresses, nft tables, policy rules."""
         node = self.node(name)
         tables = [line for line in node.run(["nft", "list", "tables"]).splitlines() if " vipa" in line]
-        rules = [line for line in node.run(["ip", "rule"]).splitlines() if "fwmark" in line]
-        return [f"{self.vip} on {interface}" for interface in self.bound_on(name)] + tables + rules
+        looks = (["ip", "rule"], ["ip", "-6", "rule"])
+        rules = [line for look in looks for line in node.run(look).splitlines() if "fwmark" in line]
+        bound = [f"{address} on {interface}" for address in self.vips for interface in self.bound_on(name, address)]
+        return bound + tables + rules
 
     def moves(self, name: str) -> list[str]:
         """The reason of each time an agent of this machine became Holder, oldest first."""

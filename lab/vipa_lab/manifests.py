@@ -9,7 +9,8 @@ def virtual_ip(
     timing: str = "Calm",
     preferred: str = "ibm-i",
 ) -> str:
-    """A VirtualIP manifest. Calm by default: on a busy machine a loop stands still longer than Default's silence."""
+    """A VirtualIP manifest. ``address``: one, or two with a comma. Calm by default: on a busy machine a loop stands
+    still longer than Default's silence."""
     return (
         f"apiVersion: vipa.dev/v1alpha1\nkind: VirtualIP\nmetadata: {{name: {name}}}\nspec:\n"
         f"  addresses: [{address}]\n  preferredInterfaceList: {preferred}\n"

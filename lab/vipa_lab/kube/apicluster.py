@@ -25,6 +25,7 @@ from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.relay import Relay
 from vipa_lab.lab import Lab
 from vipa_lab.process import AGENT_CAPABILITIES
+from vipa_lab.stack import Stack
 
 NODES: Final = "/apis/vipa.dev/v1alpha1/virtualipnodes"
 _APPLY: Final = "application/apply-patch+yaml"
@@ -33,8 +34,8 @@ _APPLY: Final = "application/apply-patch+yaml"
 class ApiCluster(Cluster):
     """See the module. ``relays``: the way of each node to the API server; ``epoch``: of the plan written last."""
 
-    def __init__(self, lab: Lab, api: ApiServer, **vip: str) -> None:
-        super().__init__(lab, **vip)
+    def __init__(self, lab: Lab, api: ApiServer, *, stack: Stack = "ipv4", **vip: str) -> None:
+        super().__init__(lab, stack=stack, **vip)
         self.api = api
         self.epoch = 0
         self.relays = {node.name: Relay(node, api) for node in self.scenario.nodes}

@@ -12,6 +12,7 @@ from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.objects import Object
 from vipa_lab.kube.operatorprocess import OperatorProcess
 from vipa_lab.lab import Lab
+from vipa_lab.stack import Stack
 
 # What waits for operator, API server and agents one after the other, on two cores that they share with the lab.
 CONVERGE_S: Final = 2 * WAIT_S
@@ -20,8 +21,8 @@ CONVERGE_S: Final = 2 * WAIT_S
 class WholeCluster(ApiCluster):
     """Nodes w1 and w2 exist; the VirtualIP and its list are the fleet's manifests, not applied yet."""
 
-    def __init__(self, lab: Lab, api: ApiServer, folder: Path, **vip: str) -> None:
-        super().__init__(lab, api, **vip)
+    def __init__(self, lab: Lab, api: ApiServer, folder: Path, *, stack: Stack = "ipv4", **vip: str) -> None:
+        super().__init__(lab, api, stack=stack, **vip)
         self.operator = OperatorProcess(api.admin, folder)
         self.operator.start()
 
