@@ -33,6 +33,7 @@ def random_shape(rng: Random) -> Shape:
         keyed=rng.random() < 0.1,
         by_address=rng.random() < 0.3,
         strict_arp=rng.random() < 0.3,
+        checked=rng.random() < 0.4,
     )
 
 
@@ -61,6 +62,7 @@ class Chance:
             (self._ambush, 3),
             (self._stop, 1),
             (self._two_die, 1),
+            (self._health, 3 if self._world.shape.checked else 0),
         )
         end_s = 0.0
         for _ in range(count):
@@ -136,6 +138,15 @@ class Chance:
         node = self._busy_node()
         self._at(at_s, f"freeze {node}", partial(self._faults.freeze, node))
         self._at(at_s + lasts_s, f"thaw {node}", partial(self._faults.thaw, node))
+
+    def _health(self, at_s: float, lasts_s: float) -> None:
+        """Fails and passes again, once or more often; at times on another node too."""
+        for node in sorted({self._busy_node(), self._node()}) if self._rng.random() < 0.5 else [self._busy_node()]:
+            for number in range(self._rng.choice((1, 1, 3))):
+                start_s = at_s + 2.0 * number * lasts_s
+                self._at(start_s, f"health check fails {node}", partial(self._faults.health, node, passes=False))
+                end_s = start_s + lasts_s
+                self._at(end_s, f"health check passes {node}", partial(self._faults.health, node, passes=True))
 
     def _split(self, at_s: float, lasts_s: float) -> None:
         world = self._world

@@ -83,6 +83,13 @@ class Faults:
             self._note(f"stop {node}")
             process.tell(StopAsked())
 
+    def health(self, node: str, passes: bool) -> None:
+        """The program behind the VIPs on this node: its health check fails, or passes again."""
+        machine = self._machine(node)
+        if machine.passes != passes:
+            self._note(f"health check {'passes' if passes else 'fails'} {node}")
+            machine.check(passes)
+
     def storm(self, node: str, on: bool = True) -> None:
         """The event loop is held up again and again."""
         self._note(f"storm {'on' if on else 'off'} {node}")
@@ -178,6 +185,7 @@ class Faults:
             machine.ambush.clear()
             machine.delays.stalls_per_s = self._world.shape.stalls_per_s
             self.thaw(name)
+            self.health(name, passes=True)
             for nic in tuple(machine.nics):
                 self.path(name, nic)
                 self.carrier(name, nic, up=True)

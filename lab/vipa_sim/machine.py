@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vipa.election.events import ArpKind, LocalInterface, PlanChanged
-from vipa.plan import Plan
+from vipa.election.events import ArpKind, ChecksChanged, LocalInterface, PlanChanged
+from vipa.plan import CheckKind, HealthCheck, Plan
 from vipa_sim.delays import EVENT_LATE_S, EVENT_S, POLL_S, Delays
 from vipa_sim.engine import Clock
 from vipa_sim.kernel import Kernel
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from vipa_sim.world import World
 
 PREFIX = 24
+NETWORK = "10.1.1.0/24"
+CHECK = HealthCheck(CheckKind.TCP, 443)
 
 
 @dataclass(slots=True, eq=False)
@@ -52,6 +54,7 @@ class Machine:
         self.boot_id = 0
         self.kernel = Kernel(strict_arp=False)
         self.clock = Clock(0.0, 0.0, 1.0)
+        self.passes = True
         self.ambush: dict[str, Callable[[], None]] = {}
         self._link_event_s = -EVENT_LATE_S
 
@@ -89,6 +92,14 @@ class Machine:
         self.world.trace.note(self.name, "agent starts")
         self.process = Process(self, self.world.make_core(identity))
         self.process.start()
+        self.check(self.passes)
+
+    def check(self, passes: bool) -> None:
+        """What the health check of the VIPs says here from now on; a loop's turn later the agent knows."""
+        self.passes = passes
+        if self.process is not None and self.world.shape.checked:
+            asked = frozenset({(NETWORK, CHECK)})
+            self.process.tell(ChecksChanged(passing=asked) if passes else ChecksChanged(failing=asked))
 
     def kill(self) -> None:
         """SIGKILL the agent."""

@@ -18,6 +18,7 @@ from vipa_sim.world import MakeCore, Shape, World
 
 CLIENT_S = 0.001  # the clients' pace here: what the figures' resolution is
 THREE = Shape(nics=(1, 1, 1))
+FAILBACK_S = 1.0  # long enough to be told from "at once"
 
 
 @dataclass(slots=True)
@@ -160,6 +161,41 @@ def _foreign(world: World, faults: Faults, holder: str, rng: Random) -> float:
     return 2.0
 
 
+def _check_fails(world: World, faults: Faults, holder: str, rng: Random) -> float:
+    faults.health(holder, passes=False)
+    return 2.0
+
+
+def _check_returns(world: World, faults: Faults, holder: str, rng: Random) -> float:
+    faults.health(holder, passes=False)
+    back_s = rng.uniform(0.01, 1.0)
+    faults.after(back_s, lambda: faults.health(holder, passes=True))
+    return back_s + FAILBACK_S + 1.0
+
+
+def _all_checks_fail(world: World, faults: Faults, holder: str, rng: Random) -> float:
+    """The holder's first, and one node's last: that one is to hold it in the end, and to keep it."""
+    for number, node in enumerate((holder, *(name for name in world.machines if name != holder))):
+        faults.after(0.3 * number, lambda node=node: faults.health(node, passes=False))  # type: ignore[misc]
+    return 3.0
+
+
+def _failing_holder_dies(world: World, faults: Faults, holder: str, rng: Random) -> float:
+    for node in (*(name for name in world.machines if name != holder), holder):
+        faults.health(node, passes=False)
+        world.run(0.2)
+    faults.power_off(holder)
+    return 2.0
+
+
+def _spare_fails_and_holder_dies(world: World, faults: Faults, holder: str, rng: Random) -> float:
+    """The first spare fails: the second takes over, and no later than a first one would."""
+    faults.health(next(name for name in world.machines if name != holder), passes=False)
+    world.run(0.2)
+    faults.power_off(holder)
+    return 2.0
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A situation with the world it happens in."""
@@ -173,6 +209,9 @@ class Row:
         return play(seed, self.shape, make_core, self.fault, self.spread_s, trace)
 
 
+CHECKED = replace(THREE, checked=True, failback=FailbackPolicy.NEVER)
+QUIET = replace(CHECKED, slow_commits=0.0, stalls_per_s=0.001)  # who claims first is the rank's doing alone
+RETURNS = replace(CHECKED, failback=FailbackPolicy.DELAYED, failback_delay_s=FAILBACK_S)
 TWO_NICS = replace(THREE, nics=(2, 2), failback=FailbackPolicy.NEVER)
 
 ROWS: Mapping[str, Row] = {
@@ -198,4 +237,9 @@ ROWS: Mapping[str, Row] = {
     "frozen holder, two spares": Row(_frozen),
     "frozen holder, two spares, 2 s": Row(_frozen_long),
     "foreign owner appears": Row(_foreign),
+    "health check fails": Row(_check_fails, CHECKED),
+    "health check fails and passes": Row(_check_returns, RETURNS, spread_s=0.0),
+    "health checks fail everywhere": Row(_all_checks_fail, CHECKED),
+    "all checks fail, holder dies": Row(_failing_holder_dies, QUIET),
+    "first spare fails, holder dies": Row(_spare_fails_and_holder_dies, QUIET),
 }

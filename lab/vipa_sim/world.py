@@ -13,7 +13,7 @@ from vipa_sim.delays import Delays
 from vipa_sim.engine import Engine
 from vipa_sim.judge import Judge
 from vipa_sim.lan import Frame, Lan, Port
-from vipa_sim.machine import Machine, Nic
+from vipa_sim.machine import CHECK, Machine, Nic
 from vipa_sim.process import Core, Identity
 from vipa_sim.stations import Client, Observer, Station
 from vipa_sim.trace import Trace
@@ -25,7 +25,8 @@ GATEWAY = "10.1.1.1"
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a world is made of. ``nics``: one number of NICs per node. ``keyed``: heartbeats are signed.
-    ``by_address``: each node's plan knows the others' endpoints by address alone, as in a standalone folder."""
+    ``by_address``: each node's plan knows the others' endpoints by address alone, as in a standalone folder.
+    ``checked``: VIPs have a health check."""
 
     nics: tuple[int, ...] = (1, 1, 1)
     vips: int = 1
@@ -40,6 +41,7 @@ class Shape:
     strict_arp: bool = False
     stalls_per_s: float = 0.3
     slow_commits: float = 0.1
+    checked: bool = False
 
 
 def real_cores(keyed: bool = False, count_from_suspicion: bool = False) -> MakeCore:
@@ -124,7 +126,8 @@ class World:
             ends = [Endpoint(n.address, m.name, n.name) for m in self.machines.values() for n in m.nics.values()]
             if order is not None:
                 order.shuffle(ends)
-            vips.append(PlannedVip(f"vip{number + 1}", (address,), tuple(ends), policy))
+            checks = (CHECK,) if self.shape.checked else ()
+            vips.append(PlannedVip(f"vip{number + 1}", (address,), tuple(ends), policy, checks))
         return Plan(epoch, tuple(vips))
 
     def plan_for(self, machine: Machine, plan: Plan) -> Plan:
@@ -137,6 +140,7 @@ class World:
                 vip.addresses,
                 tuple(e if e.node == machine.name else Endpoint(e.address) for e in vip.succession),
                 vip.policy,
+                vip.checks,
             )
             for vip in plan.vips
         )
