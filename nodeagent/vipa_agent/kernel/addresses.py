@@ -1,7 +1,7 @@
 """Bind and unbind virtual IPs as /32 on interfaces.
 
 Scope host: the kernel never picks such an address as source of the node's own connections (inet_select_addr skips it)
-yet answers ARP for it with arp_ignore 0 and 1 (2 wants the asker inside the /32, 3 excludes scope host). Ours
+yet answers ARP for it with arp_ignore 0 and 1 (2 wants the asker in the NIC's own subnet, 3 excludes scope host). Ours
 are told from others by IFA_PROTO, which kernels before 5.18 do not keep: there an address counts as ours when the
 gate's set names it.
 """
