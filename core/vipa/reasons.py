@@ -15,6 +15,7 @@ class Reason(StrEnum):
     HOLDER_SILENT = "HolderSilent"
     BETTER_ENDPOINT_BACK = "BetterEndpointBack"
     ENDPOINT_FAILED = "EndpointFailed"
+    INTERFACE_RENAMED = "InterfaceRenamed"
     HANDED_OVER = "HandedOver"
     ADOPTED = "Adopted"
     ONLY_CANDIDATE = "OnlyCandidate"

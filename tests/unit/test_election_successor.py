@@ -152,3 +152,16 @@ def test_an_offerer_that_lets_go_is_not_waited_for(net: Net) -> None:
     p.rank = 255
     took = net.until(lambda: net.answerers() == ["b"], OFFER_S)
     assert took < PROFILE.silence_s + 2 * PROFILE.interval_s + PROFILE.probes * PROFILE.gap_s + 0.01
+
+
+def test_an_offerer_that_took_it_back_keeps_it(net: Net) -> None:
+    b, p, offer = receiving(net)
+    net.until(lambda: b.is_(State.RECEIVING), 0.1)
+    p.handover = offer._replace(step=HandoverStep.GO)
+    p.speak(WireRole.YIELDING)
+    net.until(lambda: b.is_(State.CLAIMING), 0.1)
+    p.role = WireRole.PERMITTING  # it waited for b in vain, and nobody answered its probes
+    p.say()
+    net.run(0.1)
+    assert not b.elected
+    assert not b.is_(State.HOLDER)

@@ -40,7 +40,7 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
     node.elect(vip, event.interface, best.address if best else "")
     start_announcing(node, vip)
     if moved_in_node:
-        back = vip.reason is Reason.BETTER_ENDPOINT_BACK
+        back = vip.reason in (Reason.BETTER_ENDPOINT_BACK, Reason.INTERFACE_RENAMED)
         node.emit(Transition(vip.name, State.HOLDER, State.HOLDER, vip.interface, vip.reason, vip.term))
         vip.since = node.now
         node.transition(vip, State.HOLDER, vip.reason)
@@ -81,6 +81,9 @@ def advance(node: Node, vip: VipState) -> None:
         _leave(node, vip)
         if not vip.elected:
             return
+    elif elected.interface != vip.interface:
+        vip.reason = Reason.INTERFACE_RENAMED  # the gate goes by names: it would not answer on the new one
+        _move(node, vip, elected.interface)
     else:
         vip.unfit_since = None
         if node.stopping_since is None and not vip.plan.policy.paused and not _leave_to_healthy(node, vip):

@@ -234,8 +234,9 @@ class Receiver:
         if vip is None:
             return
         taken = entry.role in (WireRole.HOLDER, WireRole.PERMITTING)
-        if taken and vip.offer is not None and vip.offer.peer != peer.node and vip.state in _HANDED_TO:
-            # a third node was faster than the offer's *go*, or than the permit that follows it
+        back = vip.state is State.CLAIMING  # from the offerer itself: it waited in vain and took it back by rule 5
+        if taken and vip.offer is not None and vip.state in _HANDED_TO and (vip.offer.peer != peer.node or back):
+            # somebody was faster than the offer's *go*, or than the permit that follows it
             claim.give_up(self.node, vip, Reason.LOWER_IN_LIST)
         if entry.role is WireRole.HOLDER and two_way:
             claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
