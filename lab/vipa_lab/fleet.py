@@ -48,7 +48,7 @@ class Fleet:
         self.scenario: Scenario = ibm_i_lab(lab, stack="ipv6" if stack == "ipv6" else "dual")
         self.client = self.scenario.client
         self.vip = self.scenario.vip
-        self.vips = (self.vip, self.scenario.vip6) if stack == "dual" else (self.vip,)
+        self.vips: tuple[str, ...] = (self.vip, self.scenario.vip6) if stack == "dual" else (self.vip,)
         vip.setdefault("address", ", ".join(self.vips))
         self.manifests = lab.work_dir / "manifests"
         self.manifests.mkdir()
@@ -87,14 +87,14 @@ class Fleet:
     def start(self, *names: str) -> None:
         """Start the agents of these machines."""
         for name in names:
-            self._keep(name, self.node(name).start_agent(self.folder(name), "--log-format", "text"))
+            self.keep(name, self.node(name).start_agent(self.folder(name), "--log-format", "text"))
 
     def start_warm(self, name: str) -> Path:
         """Start an agent that has imported all it needs and begins when the file given back is made: a restart that
         takes no longer than the agent itself does. The agent before it is the test's to end."""
         go = self.lab.work_dir / f"go-{len(self._started)}"
         process = self.node(name).start([sys.executable, "-c", _WARM, str(go), *self.words(name)], "agent")
-        self._keep(name, process)
+        self.keep(name, process)
         process.wait_output("warm", START_S)
         return go
 
@@ -176,6 +176,7 @@ class Fleet:
         outputs = ((name, process.output().splitlines()) for name, process in self._started)
         return [f"{name}: {line}" for name, lines in outputs for line in lines if any(w in line for w in _WRONG)]
 
-    def _keep(self, name: str, process: Process) -> None:
+    def keep(self, name: str, process: Process) -> None:
+        """This process is the agent of that machine from now on."""
         self.agents[name] = process
         self._started.append((name, process))
