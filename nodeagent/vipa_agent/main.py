@@ -16,7 +16,7 @@ from vipa_agent.kernel.errors import KernelError
 from vipa_agent.keyfile import KeyFile
 from vipa_agent.logs import LogWriter, configure
 from vipa_agent.service import Service
-from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
+from vipa_agent.settings import DEFAULT_PORT, DEFAULT_STATE_DIR, Settings, parse
 from vipa_agent.status import StatusError, pid_namespace, read_status
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ def _serve(settings: Settings) -> int:
             gc.unfreeze()  # nothing of the agent that retired is needed by the one that begins
     except asyncio.CancelledError:
         pass  # asked to stop before it served anything
+    except (KernelError, OSError):
+        service.hold()
+        raise
     finally:
         writer.close()
     return EXIT_GOOD
@@ -141,6 +144,8 @@ def _status(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{vip['name']} {' '.join(vip['addresses'])}: {vip['role']}{at} ({vip['reason']}){holder}\n")
     for interface in document["interfaces"]:
         sys.stdout.write(f"{interface['name']} {' '.join(interface['addresses'])}: {interface['reason']}\n")
+    if keys := document["agent"].get("keys", {}).get("accepted"):  # none of an older agent
+        sys.stdout.write(f"keys: {' '.join(keys)} (the first signs)\n")
     for refusal in document["refusals"]:
         sys.stdout.write(f"{refusal['kind']} {refusal['name']} refused: {refusal['reason']}: {refusal['message']}\n")
     return EXIT_GOOD
@@ -165,15 +170,18 @@ def _ready(arguments: Sequence[str]) -> int:
 
 
 def _cleanup(arguments: Sequence[str]) -> int:
-    top = argparse.ArgumentParser(prog="vipa-agent cleanup", description="Remove all of vipa from this node.")
-    top.parse_args(arguments)
-    from vipa_agent.kernel.kernel import Kernel
+    top = argparse.ArgumentParser(
+        prog="vipa-agent cleanup",
+        description="Remove all of vipa from this machine: addresses, nftables, rules, routes; settings as they were.",
+    )
+    top.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR", help="default: %(default)s")
+    top.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="PORT", help="the agent's, default: %(default)s")
+    given = top.parse_args(arguments)
+    from vipa_agent.cleanup import AgentRunsError, clean_up
 
     try:
-        kernel = Kernel(lambda _interface, _until: None, lambda _interface: None)
-        kernel.clean_up()
-        kernel.close()
-    except KernelError as error:
+        clean_up(given.state_dir, given.port)
+    except (AgentRunsError, KernelError) as error:
         sys.stderr.write(f"vipa-agent: {error}\n")
         return EXIT_BAD
     return EXIT_GOOD

@@ -1,6 +1,7 @@
 """The program's manners: what it refuses, what it says, how it goes, and what it leaves behind."""
 
 import json
+import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -47,17 +48,34 @@ def test_both_agents_stopped_at_once_end_and_leave_nothing(lab: Lab) -> None:
         assert [cluster.leftovers(node) for node in ("w1", "w2")] == [[], []]
 
 
+def machine_state(cluster: Cluster, node: str) -> dict[str, str]:
+    """All that an agent may touch, as people would look at it."""
+    looks = ["nft list ruleset", "ip rule", "ip -4 route show table all", "ip -4 -o addr"]
+    looks += [f"cat /proc/sys/net/ipv4/conf/{nic}/src_valid_mark" for nic in cluster.node(node).nics]
+    # a permit's remaining life is another every millisecond
+    return {look: re.sub(r" expires \w+", "", cluster.node(node).run(look.split())) for look in looks}
+
+
 def test_what_a_killed_agent_left_is_cleaned_up(lab: Lab) -> None:
     with Cluster(lab) as cluster:
+        before = machine_state(cluster, "w1")
         cluster.start("w1")
         cluster.wait_serves("w1/eth1")
-        before = cluster.node("w1").run(["ip", "route", "show", "table", "main"])
+        during = machine_state(cluster, "w1")
+        assert all(during[look] != before[look] for look in before), "the comparison below can fail"
+        state_dir = cluster.node("w1").state_dir
+        for words in ((), ("--state-dir", str(state_dir), "--port", "7118")):
+            code, said = run_agent(cluster, "w1", "cleanup", *words)
+            assert code == 1, "an agent serves: by its port, or by its state dir"
+            assert "stop it first" in said
+            assert "Nothing was touched" in said
+        assert machine_state(cluster, "w1") == during
         cluster.agents["w1"].kill()
-        assert len(cluster.leftovers("w1")) > 3
-        assert run_agent(cluster, "w1", "cleanup") == (0, "")
-        assert cluster.leftovers("w1") == []
-        assert cluster.node("w1").run(["ip", "route", "show", "table", "main"]) == before
+        assert run_agent(cluster, "w1", "cleanup", "--state-dir", str(state_dir)) == (0, "")
+        assert machine_state(cluster, "w1") == before
+        assert not state_dir.exists()
         assert run_agent(cluster, "w1", "cleanup") == (0, ""), "nothing to do is good too"
+        assert run_agent(cluster, "w1", "cleanup", "--nonsense")[0] == 2
 
 
 def test_an_agent_starts_over_on_what_a_killed_one_left_long_ago(lab: Lab) -> None:
@@ -83,6 +101,7 @@ def test_status_for_people_and_programs(lab: Lab) -> None:
         assert code == 0
         assert "erp 10.1.1.7: Holder on eth1 (TopOfList)" in words
         assert "eth1 10.1.1.4/24: Healthy" in words
+        assert "(the first signs)" in words
         code, words = run_agent(cluster, "w1", "status", *state, "-o", "json")
         document = json.loads(words)
         assert (code, document["node"], document["epoch"]) == (0, "w1", 0)

@@ -3,11 +3,12 @@
 import asyncio
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
 
-from vipa_agent.service import Service
+from vipa_agent.service import HOLD_S, READY, Service
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def manager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> socket.socket:
 
 def test_ready_is_told_and_programs_that_are_started_cannot(manager: socket.socket) -> None:
     with manager:
-        Service().tell("READY=1")
+        Service().tell(READY)
         assert manager.recv(100) == b"READY=1"
     assert "NOTIFY_SOCKET" not in os.environ
 
@@ -64,3 +65,20 @@ def test_an_abstract_socket_one_that_is_gone_and_none(monkeypatch: pytest.Monkey
     service.tell("STATUS=y")  # nobody listens any more
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     Service().tell("READY=1")
+
+
+def test_an_agent_that_cannot_begin_is_not_started_again_and_again_at_once(
+    manager: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with manager:
+        service, began = Service(), time.monotonic()
+        service.hold()
+        assert time.monotonic() - began >= HOLD_S
+        service.tell(READY)
+        began = time.monotonic()
+        service.hold()
+        assert time.monotonic() - began < HOLD_S, "one that served is to be back before its permits end"
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    began = time.monotonic()
+    Service().hold()
+    assert time.monotonic() - began < HOLD_S, "a person at a terminal waits for nothing"
