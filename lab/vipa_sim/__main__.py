@@ -5,8 +5,8 @@ import sys
 import time
 
 from vipa_sim.figures import HEADER, play_row, run_random, run_rows
+from vipa_sim.rows import ROWS
 from vipa_sim.runs import run_seed
-from vipa_sim.scenarios import ROWS
 
 
 def _run(args: argparse.Namespace) -> int:

@@ -174,7 +174,7 @@ class Chance:
         world = self._world
         plan = world.make_plan(world.plan.epoch + 1, self._rng)
         world.plan = plan
-        for machine in world.machines.values():
+        for machine in world.nodes_of(""):
             give = partial(machine.give_plan, world.plan_for(machine, plan))
             self._at(at_s + self._rng.random() * lasts_s, f"epoch {plan.epoch} reaches {machine.name}", give)
 

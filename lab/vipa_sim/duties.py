@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from vipa.election import actions as act
 from vipa.election import events as ev
+from vipa.reasons import Reason
 from vipa_sim.lan import Arp, Beat
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Duties:
         self._process = process
         self._machine, self._kernel = process.machine, process.kernel
         self._world, self._engine = process.world, process.engine
+        self._why: dict[str, Reason] = {}
+        """What each VIP's last transition was for."""
         self.answers: deque[ev.ClaimReady | ev.Permitted] = deque()
 
     def perform(self, action: act.Action) -> Turn:
@@ -101,6 +104,7 @@ class Duties:
         if isinstance(action, act.Notice):
             self._world.trace.note(self._machine.name, "notice", action.reason, action.subject, action.detail)
             return
+        self._why[action.vip] = action.reason
         what = f"{action.vip} {action.old} → {action.new} on {action.interface or '-'} ({action.reason})"
         self._world.trace.note(self._machine.name, what, "term", action.term)
         for address in self._machine.vip_addresses(action.vip):
@@ -124,6 +128,8 @@ class Duties:
             now = self._engine.now
             if isinstance(action, act.Permit):
                 ok = self._kernel.permit(action.addresses, interface, until, now)
+                if ok and self._why.get(action.vip) is not Reason.HANDED_OVER:
+                    self._world.judge.theft.claimed(self._machine, interface, action.addresses[0])
             else:
                 ok = self._kernel.move(action.addresses, action.old, interface, until, now)
             self._world.trace.note(self._machine.name, name.lower(), action.vip, interface, "ok" if ok else "REFUSED")

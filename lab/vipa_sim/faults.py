@@ -2,40 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
-from vipa_sim.stations import Station
+from vipa_sim.kernelfaults import KernelFaults
+from vipa_sim.lanfaults import LanFaults
 
 if TYPE_CHECKING:
     from vipa_sim.lan import Port
-    from vipa_sim.machine import Machine
-    from vipa_sim.world import World
 
 AGENT_START_S = 0.3  # from the kernel's start (or the process's death) to the agent's first step
 STORM_STALLS_PER_S = 8.0  # half of the time held up: 8 × (5…60 ms)
 
 
-class Faults:
+class Faults(LanFaults, KernelFaults):
     """What can be done to ``world``. Nodes and interfaces are named as in the trace: ``n1``, ``eth1``."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def _note(self, what: str) -> None:
-        self._world.last_fault = what
-        self._world.trace.note("fault", what)
-
-    def after(self, delay_s: float, call: Callable[[], None]) -> None:
-        """Do something ``delay_s`` from now."""
-        self._world.engine.after(delay_s, call)
-
-    def _machine(self, node: str) -> Machine:
-        return self._world.machines[node]
-
-    def _port(self, node: str, nic: str) -> Port | None:
-        found = self._machine(node).nics.get(nic)
-        return found.port if found else None
 
     # Nodes
 
@@ -117,63 +98,16 @@ class Faults:
         port.blocked, port.deaf, port.mute = blocked, deaf, mute
         self._world.judge.look("link")
 
-    def recreate(self, node: str, nic: str, back_after_s: float) -> None:
-        """The interface is deleted, and made again with another MAC ``back_after_s`` later."""
-        machine = self._machine(node)
-        found = machine.nics.pop(nic, None)
-        if found is None:
-            return
-        self._note(f"delete {node}/{nic}")
-        self._world.lan.unplug(found.port)
-        machine.kernel.forget_interface(nic)
-        machine.link_changed()
-        self._world.judge.look("link")
-        self._world.engine.after(back_after_s, self._create, machine, nic, found.address)
+    def plug(self, node: str, nic: str, listens_s: float) -> None:
+        """The cable is plugged in again at a switch port that listens for so long before it forwards (spanning tree):
+        the link is up, and nothing passes."""
+        self.path(node, nic, blocked=True)
+        self.carrier(node, nic, up=True)
+        self.after(listens_s, partial(self.path, node, nic))
 
-    def _create(self, machine: Machine, nic: str, address: str) -> None:
-        self._note(f"create {machine.name}/{nic}")
-        self._world.add_nic(machine, nic, address)
-        machine.link_changed()
-        self._world.judge.look("link")
-
-    # The LAN
-
-    def split(self, groups: Iterable[Iterable[str]]) -> None:
-        """Cut the LAN: each group is a set of node names and station addresses; who is not named stays in group 0."""
-        sets = [set(group) for group in groups]
-        self._note("split " + " | ".join(",".join(sorted(group)) for group in sets))
-        for port in self._world.lan.ports.values():
-            name = port.name.split("/", 1)[0] if not port.name.startswith("station/") else port.name.split("/", 1)[1]
-            port.group = next((number for number, group in enumerate(sets, 1) if name in group), 0)
-        self._world.judge.look("link")
-
-    def cut(self, one: str, other: str) -> None:
-        """Two nodes no longer hear each other; everyone else hears both."""
-        self._note(f"cut {one} / {other}")
-        for a in self._machine(one).nics.values():
-            for b in self._machine(other).nics.values():
-                self._world.lan.cuts |= {(a.port.name, b.port.name), (b.port.name, a.port.name)}
-        self._world.judge.look("link")
-
-    def join(self) -> None:
-        """Splits and cuts are mended."""
-        self._note("join")
-        self._world.lan.cuts.clear()
-        for port in self._world.lan.ports.values():
-            port.group = 0
-        self._world.judge.look("link")
-
-    def loss(self, share: float) -> None:
-        """Every frame on the LAN is lost with this probability."""
-        self._note(f"loss {share:.0%}")
-        self._world.lan.loss = share
-
-    def foreign_owner(self, vip: str) -> Station:
-        """A host that has the VIP as its own address is plugged in and announces it once."""
-        self._note(f"foreign owner of {vip}")
-        station = Station(self._world.engine, self._world.lan, vip, "02:66:00:00:00:01")
-        station.ask(vip)
-        return station
+    def _port(self, node: str, nic: str) -> Port | None:
+        found = self._machine(node).nics.get(nic)
+        return found.port if found else None
 
     # All of it
 
@@ -181,8 +115,10 @@ class Faults:
         """Everything is as it was at the start, and every node and agent runs."""
         self.loss(0.0)
         self.join()
+        self.mend_lan()
         for name, machine in self._world.machines.items():
             machine.ambush.clear()
+            machine.told_of_links = True
             machine.delays.stalls_per_s = self._world.shape.stalls_per_s
             self.thaw(name)
             self.health(name, passes=True)

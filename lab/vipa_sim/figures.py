@@ -9,8 +9,9 @@ from functools import partial
 from statistics import median
 from typing import TypeVar
 
+from vipa_sim.rows import ROWS
 from vipa_sim.runs import Outcome, run_seed
-from vipa_sim.scenarios import ROWS, Result
+from vipa_sim.scenarios import Result
 from vipa_sim.world import real_cores
 
 T = TypeVar("T")

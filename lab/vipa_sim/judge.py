@@ -16,12 +16,14 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 from vipa.timing import Timing
+from vipa_sim.theft import Theft
 
 if TYPE_CHECKING:
     from vipa_sim.machine import Nic
     from vipa_sim.world import World
 
 HEAL_MAX_S = 1.0  # docs/design: promises, "LAN split: heal ≤ 1 s"
+UNGATED_MAX_S = 1.0  # docs/limits.md, "the rules are flushed by another program"
 CROSSING_MAX_S = 0.001  # a beat, a step and a revoking commit
 RELAY_MAX_S = 0.060  # miss × the 20 ms beats that Fast's second spare gets
 
@@ -58,6 +60,7 @@ class Judge:
         self._open: dict[str, Overlap] = {}
         self._closed: list[Overlap] = []
         self.accusations: list[str] = []
+        self.theft = Theft(world)
 
     def accuse(self, what: str) -> None:
         """Something that is wrong at any time."""
@@ -80,12 +83,14 @@ class Judge:
     def look(self, because: str) -> None:
         """Judge the present; ``because`` is ``kernel`` (a node acted, a permit ended) or ``link`` (the LAN changed)."""
         now = self._world.engine.now
+        self.theft.look(because)
         for address in self._world.addresses:
             who: tuple[str, ...] = ()
             for found in self.answering(address).values():
-                nodes = tuple(sorted({node for node, _ in found}))
-                if len(nodes) > max(1, len(who)):
-                    who = nodes
+                for cluster in {self._world.machines[node].cluster for node, _ in found}:
+                    nodes = tuple(sorted({node for node, _ in found if self._world.machines[node].cluster == cluster}))
+                    if len(nodes) > max(1, len(who)):
+                        who = nodes
             current = self._open.get(address)
             if current is not None and current.who != who:
                 self._close(current, now)
@@ -97,11 +102,13 @@ class Judge:
 
     def _allowed_s(self, who: tuple[str, ...]) -> float:
         """How long these nodes may both answer through no fault of theirs."""
+        if not all(self._world.machines[name].kernel.tables for name in who):
+            return UNGATED_MAX_S
         if not all(self._cut_off(a, b) for a, b in combinations(who, 2)):
             return CROSSING_MAX_S
         between = [
             m.name
-            for m in self._world.machines.values()
+            for m in self._world.nodes_of(self._world.machines[who[0]].cluster)
             if m.name not in who and m.powered and m.alert and not any(self._cut_off(m.name, a) for a in who)
         ]
         if not between:

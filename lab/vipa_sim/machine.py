@@ -42,10 +42,10 @@ class Saved:
 
 
 class Machine:
-    """One node of the world; off until :meth:`boot`."""
+    """One node of the world, of the one cluster ("") or of another; off until :meth:`boot`."""
 
-    def __init__(self, world: World, name: str, delays: Delays) -> None:
-        self.world, self.name, self.delays = world, name, delays
+    def __init__(self, world: World, name: str, delays: Delays, cluster: str = "") -> None:
+        self.world, self.name, self.delays, self.cluster = world, name, delays, cluster
         self.nics: dict[str, Nic] = {}
         self.plan = Plan()
         self.saved = Saved()
@@ -56,6 +56,7 @@ class Machine:
         self.clock = Clock(0.0, 0.0, 1.0)
         self.passes = True
         self.ambush: dict[str, Callable[[], None]] = {}
+        self.told_of_links = True
         self._link_event_s = -EVENT_LATE_S
 
     # Life
@@ -88,7 +89,7 @@ class Machine:
         """Start the agent; nothing happens when the node is off or an agent already runs."""
         if not self.powered or self.process is not None:
             return
-        identity = Identity(self.name, self.delays.rng.getrandbits(63) + 1, self.boot_id)
+        identity = Identity(self.name, self.delays.rng.getrandbits(63) + 1, self.boot_id, self.cluster)
         self.world.trace.note(self.name, "agent starts")
         self.process = Process(self, self.world.make_core(identity))
         self.process.start()
@@ -133,13 +134,21 @@ class Machine:
             for nic in self.nics.values()
         )
 
-    def link_changed(self) -> None:
-        """The kernel tells of a link change at once or late, and the poll finds it anyway."""
+    def link_changed(self, polled: bool = True) -> None:
+        """The kernel tells of a link change at once or late, or not at all; the poll finds it anyway, and what is no
+        change of a known interface (``polled`` False) the audit."""
         engine, rng = self.world.engine, self.delays.rng
-        late = engine.now - self._link_event_s < EVENT_LATE_S
-        self._link_event_s = engine.now
-        engine.after(rng.uniform(EVENT_S, EVENT_LATE_S) if late else EVENT_S, self._tell_links, self.process)
-        engine.after(POLL_S * rng.random(), self._tell_links, self.process)
+        if self.told_of_links:
+            late = engine.now - self._link_event_s < EVENT_LATE_S
+            self._link_event_s = engine.now
+            engine.after(rng.uniform(EVENT_S, EVENT_LATE_S) if late else EVENT_S, self._tell_links, self.process)
+        if polled:
+            engine.after(POLL_S * rng.random(), self._tell_links, self.process)
+
+    def address_removed(self) -> None:
+        """The kernel tells that a bound address is gone, unless its news get lost."""
+        if self.told_of_links:
+            self.world.engine.after(EVENT_S, self._tell_links, self.process)
 
     def _tell_links(self, process: Process | None) -> None:
         if process is not None and process is self.process:

@@ -46,7 +46,7 @@ def give(world: World, succession: tuple[Endpoint, ...], failback: FailbackPolic
     policy = Policy(world.shape.timing, failback or world.shape.failback, world.shape.failback_delay_s)
     vips = tuple(PlannedVip(vip.name, vip.addresses, succession, policy) for vip in world.plan.vips)
     world.plan = Plan(world.plan.epoch + 1, vips)
-    for machine in world.machines.values():
+    for machine in world.nodes_of(""):
         share = world.plan_for(machine, world.plan)
         if all(endpoint.node != machine.name for endpoint in succession):
             share = without_vips(share)  # a node is told of nothing that it is no candidate of
@@ -93,7 +93,7 @@ def _off_the_list(world: World) -> None:
     """As a changed folder of manifests tells it: at once without the holder's endpoints."""
     succession = ends(world, ("n2", "n3"))
     world.plan = Plan(world.plan.epoch, tuple(with_succession(v, succession) for v in world.plan.vips))
-    for machine in world.machines.values():
+    for machine in world.nodes_of(""):
         share = world.plan_for(machine, world.plan)
         world.engine.after(world.rng.random() * SPREAD_S, machine.give_plan, share)
 

@@ -47,6 +47,7 @@ class Identity:
     node: str
     incarnation: int
     boot_id: int
+    cluster: str = ""
 
 
 class Process:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from random import Random
 
@@ -62,10 +63,12 @@ def rest(world: World, limit_s: float = REST_MAX_S) -> list[str]:
         world.run(LOOK_S)
 
 
-def cold_start(world: World, rng: Random, spread_s: float = START_SPREAD_S) -> None:
-    """Boot all nodes; their agents start within ``spread_s``."""
+def cold_start(
+    world: World, rng: Random, spread_s: float = START_SPREAD_S, absent: Collection[str] = frozenset()
+) -> None:
+    """Boot all nodes but those ``absent``; their agents start within ``spread_s``."""
     world.start_stations()
-    for name in world.machines:
+    for name in (name for name in world.machines if name not in absent):
         Faults(world).start(name, rng.random() * spread_s)
 
 

@@ -43,21 +43,22 @@ Fault = Callable[[World, Faults, str, Random], float]
 """Strikes, given the holder's node name; seconds to watch afterwards."""
 
 
-def play(seed: int, shape: Shape, make_core: MakeCore, fault: Fault, spread_s: float = 0.3, trace: int = 60) -> Result:
+def play(seed: int, row: Row, make_core: MakeCore, trace: int = 60) -> Result:
     """Cold start, settle, wait a moment, strike, watch."""
     rng = Random(f"scenario {seed}")
-    world = World(seed, shape, make_core)
+    world = World(seed, row.shape, make_core)
     for client in world.clients:
         client.period_s = CLIENT_S
-    cold_start(world, rng, spread_s)
-    world.run(spread_s)
+    cold_start(world, rng, row.spread_s, row.absent)
+    world.run(row.spread_s)
     failures = [f"cold start: {wrong}" for wrong in settle(world, SETTLE_MAX_S)]
     world.run(0.5 + rng.random() * 0.3)
     before = _holder(world)
     struck_s = world.engine.now
-    world.run(fault(world, Faults(world), before.split("/")[0], rng))
+    world.run(row.fault(world, Faults(world), before.split("/")[0], rng))
     gaps = [1000.0 * (o.end_s - o.start_s) for c in world.clients for o in c.outages if o.end_s > struck_s]
     overlaps = world.judge.overlaps()
+    failures += world.judge.accusations
     first = max((o.end_s for o in overlaps), default=None)
     lines = world.trace.lines(first, trace)
     return Result(seed, max(gaps, default=0.0), overlaps, (before, _holder(world)), failures, lines)
@@ -139,7 +140,7 @@ def _loss_short(world: World, faults: Faults, holder: str, rng: Random) -> float
 
 def _epochs(world: World, faults: Faults, holder: str, rng: Random) -> float:
     plan = world.make_plan(1, rng)
-    for machine in world.machines.values():
+    for machine in world.nodes_of(""):
         world.engine.after(rng.random() * 2.0, machine.give_plan, world.plan_for(machine, plan))
     return 4.0
 
@@ -198,15 +199,18 @@ def _spare_fails_and_holder_dies(world: World, faults: Faults, holder: str, rng:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A situation with the world it happens in."""
+    """A situation with the world it happens in. ``absent``: nodes that are off when it begins. ``stays``: nothing may
+    move."""
 
     fault: Fault
     shape: Shape = THREE
     spread_s: float = 0.3
+    absent: tuple[str, ...] = ()
+    stays: bool = False
 
     def play(self, seed: int, make_core: MakeCore, trace: int = 60) -> Result:
         """One run, with the last ``trace`` lines of its timeline."""
-        return play(seed, self.shape, make_core, self.fault, self.spread_s, trace)
+        return play(seed, self, make_core, trace)
 
 
 CHECKED = replace(THREE, checked=True, failback=FailbackPolicy.NEVER)

@@ -17,7 +17,7 @@ class Station:
     """A host that answers who-has for its own address."""
 
     def __init__(self, engine: Engine, lan: Lan, address: str, mac: str) -> None:
-        self.engine, self.lan, self.address = engine, lan, address
+        self.engine, self.lan, self.address, self.since_s = engine, lan, address, engine.now
         self.port = lan.plug(Port(f"station/{address}", mac, self.receive))
 
     def receive(self, frame: Frame) -> None:
@@ -29,6 +29,10 @@ class Station:
     def ask(self, address: str) -> None:
         """Broadcast who-has ``address``."""
         self.lan.send(self.port, "", Arp(ArpKind.REQUEST, self.port.mac, self.address, address))
+
+    def scan(self, sender_address: str, address: str) -> None:
+        """Broadcast who-has ``address`` in the name of ``sender_address``."""
+        self.lan.send(self.port, "", Arp(ArpKind.REQUEST, self.port.mac, sender_address, address))
 
     def chatter(self, rng: Random, about: str) -> None:
         """Ask for ``about`` once in a while, for ever."""

@@ -20,15 +20,18 @@ from vipa_sim.trace import Trace
 
 MakeCore = Callable[[Identity], Core]
 GATEWAY = "10.1.1.1"
+RIVALS = "rivals"
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What a world is made of. ``nics``: one number of NICs per node. ``keyed``: heartbeats are signed.
+    """What a world is made of. ``nics``: one number of NICs per node; ``rivals``: the same for the nodes of another
+    cluster on the LAN that plans the same virtual IPs. ``keyed``: heartbeats are signed.
     ``by_address``: each node's plan knows the others' endpoints by address alone, as in a standalone folder.
     ``checked``: VIPs have a health check."""
 
     nics: tuple[int, ...] = (1, 1, 1)
+    rivals: tuple[int, ...] = ()
     vips: int = 1
     timing: Timing = Timing.DEFAULT
     failback: FailbackPolicy = FailbackPolicy.DELAYED
@@ -56,6 +59,7 @@ def real_cores(keyed: bool = False, count_from_suspicion: bool = False) -> MakeC
             identity.incarnation,
             identity.boot_id,
             keys=keys,
+            cluster=identity.cluster,
             insecure=not keyed,
             count_from_suspicion=count_from_suspicion,
         )
@@ -76,19 +80,24 @@ class World:
         self.judge = Judge(self)
         self.last_fault = "start"
         self.last_move_s = 0.0
-        self.machines = {f"n{i + 1}": self._machine(i, count) for i, count in enumerate(shape.nics)}
+        self.strangers: dict[str, Station] = {}
+        self.storming = False
+        self.machines = {f"n{i + 1}": self._machine(f"n{i + 1}", i, count) for i, count in enumerate(shape.nics)}
+        for i, count in enumerate(shape.rivals):
+            self.machines[f"r{i + 1}"] = self._machine(f"r{i + 1}", len(shape.nics) + i, count, RIVALS)
         self.addresses = [f"10.1.1.{200 + i}" for i in range(shape.vips)]
         self.plan = self.make_plan(0)
-        for machine in self.machines.values():
-            machine.plan = self.plan_for(machine, self.plan)
+        for cluster, plan in (("", self.plan), (RIVALS, self.make_plan(0, cluster=RIVALS))):
+            for machine in self.nodes_of(cluster):
+                machine.plan = self.plan_for(machine, plan)
         self.stations = self._stations()
         self.clients = [self._client(i, address) for i, address in enumerate(self.addresses)]
         self.observer = self._observer() if shape.observer else None
 
     # Making
 
-    def _machine(self, index: int, nics: int) -> Machine:
-        machine = Machine(self, f"n{index + 1}", Delays(self.rng, self.shape.stalls_per_s, self.shape.slow_commits))
+    def _machine(self, name: str, index: int, nics: int, cluster: str = "") -> Machine:
+        machine = Machine(self, name, Delays(self.rng, self.shape.stalls_per_s, self.shape.slow_commits), cluster)
         for number in range(nics):
             self.add_nic(machine, f"eth{number + 1}", f"10.1.1.{10 * (index + 1) + number}")
         return machine
@@ -118,12 +127,16 @@ class World:
     def _observer(self) -> Observer:
         return Observer(self.engine, self.lan, "10.1.1.180", self._mac(), self.addresses[0])
 
-    def make_plan(self, epoch: int, order: Random | None = None) -> Plan:
+    def nodes_of(self, cluster: str) -> list[Machine]:
+        """The nodes of the one cluster ("") or of the other."""
+        return [machine for machine in self.machines.values() if machine.cluster == cluster]
+
+    def make_plan(self, epoch: int, order: Random | None = None, cluster: str = "") -> Plan:
         """All endpoints node by node, as numbered; shuffled per VIP when ``order`` is given."""
         vips = []
         policy = Policy(self.shape.timing, self.shape.failback, self.shape.failback_delay_s)
         for number, address in enumerate(self.addresses):
-            ends = [Endpoint(n.address, m.name, n.name) for m in self.machines.values() for n in m.nics.values()]
+            ends = [Endpoint(n.address, m.name, n.name) for m in self.nodes_of(cluster) for n in m.nics.values()]
             if order is not None:
                 order.shuffle(ends)
             checks = (CHECK,) if self.shape.checked else ()
@@ -187,19 +200,22 @@ class World:
         return found[0] if len(found) == 1 else None
 
     def unsettled(self) -> list[str]:
-        """Why the world is not at rest: no or several holders, leftovers on others, a client that is wrong."""
+        """Why the world is not at rest: no or several holders, leftovers on others, a client that is wrong. Of two
+        clusters each may have a holder: neither knows of the other's (rule 10)."""
         wrong = []
         for client in self.clients:
             vip = client.vip
-            holder = self.holder(vip)
-            if holder is None:
-                who = [f"{n}/{nic.name}" for part in self.judge.answering(vip).values() for n, nic in part]
-                wrong.append(f"{vip}: answered by {', '.join(who) or 'nobody'} instead of one endpoint")
+            found = [pair for part in self.judge.answering(vip).values() for pair in part]
+            clusters = [self.machines[node].cluster for node, _ in found]
+            if not found or len(set(clusters)) < len(clusters):
+                who = ", ".join(f"{node}/{nic.name}" for node, nic in found) or "nobody"
+                wrong.append(f"{vip}: answered by {who} instead of one endpoint")
                 continue
-            node, nic = holder
-            if client.cached_mac != nic.port.mac:
-                wrong.append(f"{vip}: {node}/{nic.name} holds it, but the client sends to {client.cached_mac or '?'}")
+            if client.cached_mac not in [nic.port.mac for _, nic in found]:
+                who = " and ".join(f"{node}/{nic.name}" for node, nic in found)
+                wrong.append(f"{vip}: {who} holds it, but the client sends to {client.cached_mac or '?'}")
             for name, machine in self.machines.items():
-                if name != node and machine.powered and machine.process is not None and machine.kernel.bound.get(vip):
-                    wrong.append(f"{vip}: still bound on {name} while {node} holds it")
+                left = machine.powered and machine.process is not None and machine.kernel.bound.get(vip)
+                if left and name not in [node for node, _ in found]:
+                    wrong.append(f"{vip}: still bound on {name} while {' and '.join(n for n, _ in found)} holds it")
         return wrong
