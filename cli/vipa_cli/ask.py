@@ -99,9 +99,8 @@ def _listen(
 ) -> None:
     with selectors.DefaultSelector() as selector:
         selector.register(sock, selectors.EVENT_READ)
-        while (left_s := until_s - time.monotonic()) > 0:
-            if not selector.select(left_s):
-                continue
+        # Past the end what has come is still read: this thread may have stood still meanwhile.
+        while selector.select(max(0.0, until_s - time.monotonic())):
             frame = parse_arp(sock.recv(_FRAME_MAX))
             # Announcements in reply form are broadcast: they answer nobody's question.
             if frame is None or not frame.is_reply or frame.sender_address not in found:

@@ -34,6 +34,7 @@ def main() -> None:
     where.add_argument(
         "--node", action="store_true", help="this machine: can it run an agent? What vipa does by itself"
     )
+    _check_options(check)
     _add_local(add)
     _add_lab(commands)
     run(parser)
@@ -52,6 +53,18 @@ def _observe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", "-f", metavar="FILE", type=Path, help="manifests that say who may answer")
     cluster_options(parser)
     _agent_options(parser)
+
+
+def _check_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("this machine")
+    group.add_argument(
+        *("--manifests", "-f"), metavar="DIR", type=Path, help="what is to be served here; asks the LAN for it too"
+    )
+    group.add_argument("--state-dir", metavar="DIR", type=Path, default=STATE_DIR, help=f"the agent's; {STATE_DIR}")
+    group.add_argument("--key-file", metavar="FILE", type=Path, help="the agent's; default: /etc/vipa/key, if there")
+    group.add_argument(
+        "--root", metavar="DIR", type=Path, default=Path("/"), help="where its /etc is; in a container, where mounted"
+    )
 
 
 def _add_local(add: Add) -> None:
@@ -92,9 +105,10 @@ def _check(arguments: argparse.Namespace) -> int:
     named = arguments.cluster or arguments.kubeconfig is not None or arguments.context
     if named or (arguments.plugin and not arguments.node):
         return cluster_check(arguments)
-    from vipa_cli.check.command import check_command
+    from vipa_cli.check.command import Options, check_command
 
-    return check_command(arguments.output)
+    options = Options(arguments.manifests, arguments.state_dir, arguments.key_file, arguments.root)
+    return check_command(arguments.output, options)
 
 
 def _observe(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from vipa_cli.check.finding import Finding, fail, ok, warn
+from vipa_cli.check.finding import Finding, fail, ok, unknown
 from vipa_cli.check.trial import FENCE, FRAMES, GATE, LIBRARY, NOT_TRIED, PERMIT, STEERING
 
 _REMEDIES: Final = {
@@ -33,9 +33,11 @@ def judge_trials(result: Mapping[str, str], release: str) -> list[Finding]:
     """One finding per trial; ``release`` is the kernel's."""
     if NOT_TRIED in result:
         remedy = "run as root; inside a container give it CAP_SYS_ADMIN for this check alone"
-        return [warn("kernel", f"Linux {release}; its features could not be tried: {result[NOT_TRIED]}", remedy)]
+        return [unknown("kernel", f"Linux {release}; its features could not be tried: {result[NOT_TRIED]}", remedy)]
     return [
-        fail(name, f"Linux {release}: {said}", _REMEDIES[name]) if said else ok(name, f"works (Linux {release})")
+        fail(name, f"Linux {release}: {said}", _REMEDIES[name], "an agent does not start")
+        if said
+        else ok(name, f"works (Linux {release})")
         for name, said in result.items()
     ]
 
@@ -62,5 +64,7 @@ def rights(status: Path = Path("/proc/self/status")) -> Finding:
     missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
     if missing:
         remedy = "run the agent (and this check) as root, or give it these two capabilities and no more"
-        return fail("rights", f"missing here: {', '.join(missing)}", remedy)
+        return fail(
+            "rights", f"missing here: {', '.join(missing)}", remedy, "an agent with these rights does not start"
+        )
     return ok("rights", "NET_ADMIN and NET_RAW")

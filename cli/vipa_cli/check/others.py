@@ -1,44 +1,39 @@
-"""Other programs that manage addresses, or use marks."""
+"""Other programs that manage addresses here."""
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from vipa_agent.kernel.marks import DEFAULT_MASK
-from vipa_agent.kernel.routes import RULE_BASE
 from vipa_cli.check.finding import Finding, ok, warn
+from vipa_cli.check.netmanager import network_manager
+from vipa_cli.check.networkd import networkd
 
-_NETWORKD_DIRS: Final = (Path("/etc/systemd"), Path("/run/systemd"), Path("/usr/lib/systemd"))
-_FOREIGN: Final = ("ManageForeignRoutes", "ManageForeignRoutingPolicyRules")
-_NO: Final = ("no", "false", "0", "off")
+_SAME: Final = "two programs that announce one address take it from each other, again and again"
+_CHECK: Final = "other managers"
 
-# By command name (proc(5): at most 15 characters).
+# By command name (proc(5): at most 15 characters): what would be right, and what happens.
 _MANAGERS: Final = {
-    "NetworkManager": "it may remove what it did not add: mark the service interfaces unmanaged, or test a reload",
-    "keepalived": "it must not have the same addresses; end it when vipa takes them over",
-    "ucarp": "it must not have the same addresses; end it when vipa takes them over",
-    "kube-vip": "it must not have the same addresses; give each its own range",
-    "speaker": "looks like MetalLB: give each its own range, and set loadBalancerClass",
-    "dhcpcd": "it may drop addresses at a renewal: deny the service interfaces, or give them fixed addresses",
-    "dhclient": "it may flush the interface at a renewal: give the service interfaces fixed addresses",
+    "keepalived": ("it must not have the same addresses; end it when vipa takes them over", _SAME),
+    "ucarp": ("it must not have the same addresses; end it when vipa takes them over", _SAME),
+    "kube-vip": ("it must not have the same addresses; give each its own range", _SAME),
+    "speaker": ("looks like MetalLB: give each its own range, and set loadBalancerClass", _SAME),
+    "corosync": ("if Pacemaker has IPaddr2 resources: not for the same addresses", _SAME),
+    "dhcpcd": (
+        "in /etc/dhcpcd.conf: denyinterfaces, or fixed addresses for the service interfaces",
+        "at a renewal it may drop an adapter's own address, and with it what hangs on that",
+    ),
+    "dhclient": (
+        "give the service interfaces fixed addresses",
+        "at a renewal it may flush the interface, virtual IPs included",
+    ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class MarkRule:
-    """One policy routing rule that looks at firewall marks."""
-
-    priority: int
-    mark: int
-    mask: int
 
 
 def commands(proc: Path = Path("/proc")) -> set[str]:
     """Names of the programs in this network namespace, and of those that do not let us see in which they are."""
     found = set()
-    here = os.readlink(proc / "self/ns/net")
+    here = os.readlink(proc / "thread-self/ns/net")
     for entry in proc.iterdir():
         if not entry.name.isdigit():
             continue
@@ -55,51 +50,15 @@ def commands(proc: Path = Path("/proc")) -> set[str]:
     return found
 
 
-def managers(running: set[str], networkd_conf: str) -> list[Finding]:
-    """``networkd_conf``: the text of all networkd.conf files, the weightiest last."""
-    found = [warn(name, f"{name} runs here", remedy) for name, remedy in _MANAGERS.items() if name in running]
+def managers(running: set[str], root: Path, nics: Mapping[str, str]) -> list[Finding]:
+    """``nics``: MAC by name of the interfaces that are to serve; configuration is read below ``root``."""
+    found = [
+        warn(_CHECK, f"{name} runs here", remedy, effect)
+        for name, (remedy, effect) in _MANAGERS.items()
+        if name in running
+    ]
+    if "NetworkManager" in running:
+        found += network_manager(root, nics)
     if "systemd-network" in running:  # cut to 15 characters by the kernel
-        found.append(_networkd(networkd_conf))
-    return found or [ok("other managers", "no other program that manages addresses runs")]
-
-
-def networkd_conf(dirs: Sequence[Path] = _NETWORKD_DIRS) -> str:
-    """All that configures systemd-networkd as a whole; files that cannot be read say nothing."""
-    # systemd.syntax(5): the main file, then drop-ins sorted by name; /etc last here, since the last word counts.
-    texts = []
-    for folder in reversed(dirs):
-        for path in (folder / "networkd.conf", *sorted((folder / "networkd.conf.d").glob("*.conf"))):
-            try:
-                texts.append(path.read_text())
-            except OSError:
-                continue
-    return "\n".join(texts)
-
-
-def _networkd(conf: str) -> Finding:
-    values: dict[str, str] = {}
-    for line in conf.splitlines():
-        key, equals, value = line.partition("=")
-        if equals:
-            values[key.strip()] = value.strip().lower()
-    managed = [key for key in _FOREIGN if values.get(key, "yes") not in _NO]
-    if managed:
-        found = "systemd-networkd removes routes and rules of others when it reloads (systemd issue 12050)"
-        remedy = f"in /etc/systemd/networkd.conf, [Network]: {', '.join(f'{key}=no' for key in managed)}"
-        return warn("systemd-networkd", found, remedy)
-    return ok("systemd-networkd", "leaves the routes and rules of others alone")
-
-
-def marks(rules: Iterable[MarkRule]) -> Finding:
-    """Do other rules look at the bits of the mark that the agent uses?"""
-    foreign = [rule for rule in rules if not _is_ours(rule) and rule.mask & DEFAULT_MASK]
-    if foreign:
-        listed = ", ".join(f"{rule.mark:#x}/{rule.mask:#x} (priority {rule.priority})" for rule in foreign)
-        remedy = f"vipa uses the bits {DEFAULT_MASK:#x}: narrow the mask of that rule"
-        return warn("firewall marks", f"other rules look at vipa's bits: {listed}", remedy)
-    return ok("firewall marks", f"nobody else's rules look at the bits {DEFAULT_MASK:#x}")
-
-
-def _is_ours(rule: MarkRule) -> bool:
-    # One rule per steered interface from RULE_BASE on, one mark of the mask each (vipa_agent.kernel.routes).
-    return rule.mask == DEFAULT_MASK and RULE_BASE <= rule.priority < RULE_BASE + 16
+        found += networkd(root, nics)
+    return found or [ok(_CHECK, "no other program that manages addresses runs")]

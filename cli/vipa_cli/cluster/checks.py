@@ -22,7 +22,7 @@ OLDEST_MINOR: Final = 31
 TYPES: Final = ("preferredinterfacelists", "virtualipnodes", "virtualippools", "virtualips")
 AGENT_ACCOUNT: Final = "vipa-agent"
 _NAMES_SHOWN: Final = 5
-_STYLES: Final = {Level.OK: "good", Level.WARN: "warn", Level.FAIL: "bad"}
+_STYLES: Final = {Level.OK: "good", Level.WARN: "warn", Level.FAIL: "bad", Level.UNKNOWN: "warn"}
 
 
 def cluster_check_command(client: Client, namespace: str, output: str) -> int:
