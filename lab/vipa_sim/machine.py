@@ -100,7 +100,9 @@ class Machine:
         self.passes = passes
         if self.process is not None and self.world.shape.checked:
             asked = frozenset({(NETWORK, CHECK)})
-            self.process.tell(ChecksChanged(passing=asked) if passes else ChecksChanged(failing=asked))
+            self.process.tell(
+                ChecksChanged(passing=asked) if passes else ChecksChanged(dict.fromkeys(asked, "refused"))
+            )
 
     def kill(self) -> None:
         """SIGKILL the agent."""

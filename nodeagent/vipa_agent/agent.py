@@ -1,15 +1,13 @@
 """One running agent: asyncio wiring of kernel, wire, source, status and metrics around the election."""
 
 import asyncio
-import secrets
 import signal
 from enum import StrEnum
-from pathlib import Path
 from typing import Final
 
 import structlog
 
-from vipa.election.elector import Config, Elector
+from vipa.election.elector import Elector
 from vipa.election.events import (
     InterfacesChanged,
     KeysChanged,
@@ -26,6 +24,8 @@ from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent import picture
 from vipa_agent.adoption import adoptable
 from vipa_agent.executor import Executor
+from vipa_agent.healthchecks import HealthChecks
+from vipa_agent.identity import boot_id, config_of
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.kernel import Kernel
@@ -56,7 +56,6 @@ AUDIT_S: Final = 0.5
 CALM_S: Final = 1.0
 """How long an agent that is to yield waits for moves under way: a planned move takes two beats and two commits."""
 
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _UNDER_WAY: Final = frozenset({State.CLAIMING, State.RECEIVING, State.YIELDING})
 
 
@@ -78,23 +77,14 @@ class Agent:
     ) -> None:
         self.settings = settings
         self.keys = around.keys
-        self.boot_id = _BOOT_ID.read_text().strip()
+        self.boot_id = boot_id()
         self.loop = asyncio.get_running_loop()
         self.metrics = metrics
         self.source = source
         self.tenure = around.tenure
         self.service = around.service
         self.state = StateFile(settings.state_dir, lambda message: log.warning("state file", detail=message))
-        self.elector = Elector(
-            Config(
-                node=settings.node,
-                incarnation=secrets.randbits(64),
-                boot_id=int(self.boot_id.replace("-", "")[:16], 16),
-                keys=around.keys.keys,
-                cluster=settings.cluster,
-                insecure=settings.insecure,
-            )
-        )
+        self.elector = Elector(config_of(settings, around.keys.keys, self.boot_id))
         self.node_status = NodeStatus(self.elector, self.boot_id)
         self.shown = Shown(self.elector, metrics, around.hooks, source.changed)
         self._done = asyncio.Event()
@@ -163,7 +153,8 @@ class Agent:
     async def _serve(self) -> None:
         """Until the election has stopped, or a successor may come in."""
         rekey = self.keys.follow(lambda found: self.turns.wake(KeysChanged(found)))
-        work = (self._audit(), rekey, self.source.run(self._take, self._document))
+        checks = HealthChecks(self.elector, self.turns.wake).run()
+        work = (self._audit(), rekey, checks, self.source.run(self._take, self._document))
         tasks = [asyncio.create_task(coroutine) for coroutine in work]
         ends = [asyncio.create_task(event.wait()) for event in (self._done, self._retire)]
         try:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from vipa import __version__
+from vipa.election import checks
 from vipa.election.elector import Elector
 from vipa.election.events import LocalInterface
 from vipa.election.node import Node
@@ -75,7 +76,8 @@ class NodeStatus:
         )
 
     def _vip(self, node: Node, vip: VipState, now_s: float) -> VipStatus:
-        told, seen = self._told.get(vip.name), _seen_of(vip)
+        failing = checks.failures(node, vip)
+        told, seen = self._told.get(vip.name), (_seen_of(vip), failing)
         if told is not None and self._seen.get(vip.name) == seen:
             return told  # of 2,000 VIPs hardly one changes at a time, and this runs on the loop
         self._seen[vip.name] = seen
@@ -88,6 +90,7 @@ class NodeStatus:
             interface=vip.interface,
             reason=reason_of(node, vip),
             term=vip.term,
+            failing=failing,
         )
         same = told is not None and (told.role, told.interface, told.term) == (now.role, now.interface, now.term)
         since = told.since if told is not None and same else wall(vip.since, now_s)

@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from vipa import __version__
+from vipa.election import checks
 from vipa.election.elector import Elector
 from vipa.election.health import LocalEndpoint
 from vipa.election.node import Node
 from vipa.election.peers import Peer
 from vipa.election.states import State
-from vipa.election.vip import VipState
+from vipa.election.vip import Verdict, VipState
 from vipa.planner import groups
 from vipa.reasons import Reason
 from vipa_agent.kernel.clock import boottime_s
@@ -52,9 +53,11 @@ def status(elector: Elector, boot_id: str) -> dict[str, Any]:
 
 
 def role(node: Node, vip: VipState) -> str:
-    """Role word for people and for VirtualIPNode's status: a spare without a healthy endpoint is Excluded."""
+    """Role word for people and for VirtualIPNode's status: a spare without a healthy endpoint, or with a failing health
+    check, is Excluded."""
     word = _ROLES[vip.state]
-    return "Excluded" if word == "Spare" and node.best_local(vip) is None else word
+    excluded = word == "Spare" and (vip.verdict is Verdict.FAILING or node.best_local(vip) is None)
+    return "Excluded" if excluded else word
 
 
 def _vip(node: Node, vip: VipState, now: float) -> dict[str, Any]:
@@ -69,6 +72,7 @@ def _vip(node: Node, vip: VipState, now: float) -> dict[str, Any]:
         "since": wall(vip.since, now),
         "term": vip.term,
         "holder": node.config.node if held else vip.holder,
+        "failing": list(checks.failures(node, vip)),
         "conflict": vip.conflict,
         "planMismatch": sorted(vip.mismatch),
         "succession": [_candidate(node, vip, rank, now) for rank in range(len(vip.succession))],
@@ -81,6 +85,8 @@ def reason_of(node: Node, vip: VipState) -> Reason:
         return Reason.TOP_OF_LIST
     if vip.state in (State.SPARE, State.LISTENING) and node.best_local(vip) is None:
         return next((e.reason for _, e in node.local(vip)), Reason.NO_HEALTHY_ENDPOINT)
+    if vip.state in (State.SPARE, State.LISTENING) and vip.verdict is Verdict.FAILING:
+        return Reason.HEALTH_CHECK_FAILED
     return vip.reason
 
 
@@ -88,14 +94,18 @@ def _candidate(node: Node, vip: VipState, rank: int, now: float) -> dict[str, An
     endpoint = vip.succession[rank]
     local = node.health.endpoints.get(endpoint.address)
     peer = node.peer_by_address.get(endpoint.address)
+    failing = peer is not None and checks.fails(peer, vip)
     if local is not None:
         name, interface, reason = node.config.node, local.interface, local.reason
+        failing = vip.verdict is Verdict.FAILING
     elif peer is not None and peer.alive(now):
         state = peer.endpoints.get(endpoint.address)
         name, interface = peer.node, endpoint.interface
         reason = Reason.HEALTHY if state is not None and state.healthy else Reason.NO_HEALTHY_ENDPOINT
     else:
         name, interface, reason = (peer.node if peer else endpoint.node), endpoint.interface, Reason.NOT_HEARD
+    if failing and reason is Reason.HEALTHY:
+        reason = Reason.HEALTH_CHECK_FAILED
     healthy = reason is Reason.HEALTHY
     elected = endpoint.address == vip.elected
     return {

@@ -9,6 +9,7 @@ from typing import Final
 
 from vipa.election.elector import Elector
 from vipa.election.events import (
+    ChecksChanged,
     KeysChanged,
     PermitLapsed,
     PermitRenewed,
@@ -53,7 +54,7 @@ class Turns:
         self._over = False
         self._storms = Storms(self._readable)
 
-    def wake(self, event: TimerFired | StopAsked | PlanChanged | PermitLapsed | KeysChanged) -> None:
+    def wake(self, event: TimerFired | StopAsked | PlanChanged | PermitLapsed | KeysChanged | ChecksChanged) -> None:
         """Everything that waits, oldest first, then ``event``; then sleep until the next deadline."""
         if self._over:
             return

@@ -34,7 +34,7 @@ def checked(vip: PlannedVip, *checks: HealthCheck) -> PlannedVip:
 def say(machine: Machine, *failing: HealthCheck, passing: tuple[HealthCheck, ...] = ()) -> None:
     """The node's checks: what fails; of CHECK it is known that it passes unless it fails."""
     known = {CHECK, *passing} - set(failing)
-    machine.step(ev.ChecksChanged(frozenset((LAN, c) for c in failing), frozenset((LAN, c) for c in known)))
+    machine.step(ev.ChecksChanged({(LAN, c): "refused" for c in failing}, frozenset((LAN, c) for c in known)))
 
 
 def machines(net: Net, *lasts: int, policy: Policy | None = None) -> list[Machine]:

@@ -44,9 +44,17 @@ def _verdict(node: "Node", vip: VipState) -> Verdict:
     if not vip.plan.checks:
         return Verdict.PASSING
     asked = {(node.network(vip), check) for check in vip.plan.checks}
-    if asked & node.checked.failing:
+    if not asked.isdisjoint(node.checked.failing):
         return Verdict.FAILING
     return Verdict.PASSING if asked <= node.checked.passing else Verdict.UNKNOWN
+
+
+def failures(node: "Node", vip: VipState) -> tuple[str, ...]:
+    """For people: which checks of ``vip`` fail on this node, and how."""
+    if vip.verdict is not Verdict.FAILING:
+        return ()
+    network, failing = node.network(vip), node.checked.failing
+    return tuple(f"{c}: {failing[network, c]}" for c in vip.plan.checks if (network, c) in failing)
 
 
 def place(vip: VipState, rank: int) -> int:

@@ -1,6 +1,7 @@
 """Inputs of the election. Times are seconds of CLOCK_BOOTTIME; addresses are canonical text without prefix length."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from vipa.heartbeat.keys import Key
@@ -37,10 +38,10 @@ class InterfacesChanged:
 
 @dataclass(frozen=True, slots=True)
 class ChecksChanged:
-    """What this node's health checks say, whole (level-triggered): (network of the LAN, check). What is in neither set
-    has not been answered yet."""
+    """What this node's health checks say, whole (level-triggered), by (network of the LAN, check): those that fail,
+    each with why, and those that pass. What is in neither has not been answered yet."""
 
-    failing: frozenset[tuple[str, HealthCheck]] = frozenset()
+    failing: Mapping[tuple[str, HealthCheck], str] = field(default_factory=dict)
     passing: frozenset[tuple[str, HealthCheck]] = frozenset()
 
 
