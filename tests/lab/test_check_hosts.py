@@ -178,7 +178,7 @@ NETWORK_FILES: Final = {
 FAULTS: Final[dict[str, tuple[Fault, Level, str, str]]] = {
     # name: the fault; how bad it is, the check that finds it, words it is told in
     "answers nothing": (lambda h: h.sysctl("ipv4/conf/eth1/arp_ignore", 8), Level.FAIL, "arp_ignore", "8 on eth1"),
-    "answers its subnet": (lambda h: h.sysctl("ipv4/conf/all/arp_ignore", 2), Level.WARN, "arp_ignore", "2 on eth1, eth2"),
+    "answers its subnet": (lambda h: h.sysctl("ipv4/conf/all/arp_ignore", 2), Level.WARN, "arp_ignore", "eth1, eth2"),
     "not host scope": (lambda h: h.sysctl("ipv4/conf/eth2/arp_ignore", 3), Level.FAIL, "arp_ignore", "3 on eth2"),
     "ARP filter": (lambda h: h.sysctl("ipv4/conf/all/arp_filter", 1), Level.FAIL, "arp_filter", "share a LAN"),
     "deaf to moves": (
