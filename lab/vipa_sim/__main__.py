@@ -1,10 +1,12 @@
-"""Command line: ``python -m vipa_sim run --seed N``, ``random``, ``row`` and ``figures``."""
+"""Command line: ``python -m vipa_sim run --seed N``, ``random``, ``row``, ``figures`` and ``under-fire``."""
 
 import argparse
 import sys
 import time
 
 from vipa_sim.figures import HEADER, play_row, run_random, run_rows
+from vipa_sim.firetable import broken, play, table
+from vipa_sim.moves import MOVES
 from vipa_sim.rows import ROWS
 from vipa_sim.runs import run_seed
 
@@ -44,6 +46,16 @@ def _figures(args: argparse.Namespace) -> int:
     return 0
 
 
+def _under_fire(args: argparse.Namespace) -> int:
+    names = args.move or list(MOVES)
+    verdicts = list(play(names, range(args.first, args.first + args.seeds), args.noisy, args.every))
+    print("\n".join(table(verdicts, names)))
+    bad = [verdict for verdict in verdicts if broken(verdict)]
+    print(f"{len(verdicts)} runs, {len(bad)} broke a promise")
+    print("\n".join(map(str, bad)))
+    return 1 if bad else 0
+
+
 def main() -> int:
     """Parse the command line; exit code 1 when a promise was broken."""
     parser = argparse.ArgumentParser(prog="vipa_sim", description=__doc__)
@@ -68,6 +80,13 @@ def main() -> int:
     table.add_argument("--row", action="append", choices=list(ROWS))
     table.add_argument("--from-suspicion", action="store_true", help="the rank delay's wrong variant")
     table.set_defaults(do=_figures)
+    fire = commands.add_parser("under-fire", help="planned moves, struck at every point of their exchange")
+    fire.add_argument("--move", action="append", choices=list(MOVES))
+    fire.add_argument("--first", type=int, default=0)
+    fire.add_argument("--seeds", type=int, default=1)
+    fire.add_argument("--every", type=int, default=1, help="only one in so many points, others for each victim")
+    fire.add_argument("--noisy", action="store_true", help="with stalled loops and slow commits")
+    fire.set_defaults(do=_under_fire)
     args = parser.parse_args()
     return int(args.do(args))
 

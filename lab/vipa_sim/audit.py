@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from vipa_sim.duties import Duties, Turn
+    from vipa_sim.duties import Commit, Duties
     from vipa_sim.process import Process
 
 AUDIT_S: Final = 0.5
@@ -21,12 +22,12 @@ class Audit:
         self.gated: tuple[str, ...] | None = None
         self.bound: dict[str, frozenset[str]] = {}
 
-    def mend(self, duties: Duties) -> Turn:
-        """Put back what is gone."""
-        process = self._process
+    def mend(self, duties: Duties) -> Generator[Commit, bool, bool]:
+        """Put back what is gone; whether the gate was, and all elections with it."""
+        process, lost_gate = self._process, False
         kernel, name = process.kernel, process.machine.name
         if self.gated is not None and not kernel.tables:
-            gated = self.gated
+            gated, lost_gate = self.gated, True
             process.world.trace.note(name, "tables put back")
             yield duties.commit("Guard", lambda: kernel.guard(gated))
         for address, wanted in sorted(self.bound.items()):
@@ -34,3 +35,4 @@ class Audit:
             if lost:
                 process.world.trace.note(name, "bound again", address, *sorted(lost))
                 yield duties.commit("Bind", lambda a=address, i=lost: kernel.bind((a,), i))  # type: ignore[misc]
+        return lost_gate

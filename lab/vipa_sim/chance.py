@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
-from typing import TYPE_CHECKING
 
 from vipa.plan import FailbackPolicy
 from vipa.timing import Timing
-from vipa_sim.faults import Faults
+from vipa_sim.drawing import Strike
+from vipa_sim.hardchance import HardChance
 from vipa_sim.world import Shape
-
-if TYPE_CHECKING:
-    from vipa_sim.world import World
 
 FAULTS_MAX = 4
 LASTS_MAX_S = 2.5
@@ -34,19 +31,16 @@ def random_shape(rng: Random) -> Shape:
         by_address=rng.random() < 0.3,
         strict_arp=rng.random() < 0.3,
         checked=rng.random() < 0.4,
+        rivals=rng.choice(((1,), (1, 1), (2, 1))) if rng.random() < 0.07 else (),
     )
 
 
-class Chance:
-    """Draws faults for ``world`` and puts them on its clock; ``planned`` says which."""
-
-    def __init__(self, world: World, rng: Random) -> None:
-        self._world, self._rng, self._faults = world, rng, Faults(world)
-        self.planned: list[str] = []
+class Chance(HardChance):
+    """Draws faults and puts them on the world's clock."""
 
     def plan(self, count: int) -> float:
         """Schedule ``count`` faults from now on; seconds until the last one is over or left to be mended."""
-        kinds: tuple[tuple[Callable[[float, float], None], int], ...] = (
+        kinds: tuple[tuple[Strike, float], ...] = (
             (self._power, 3),
             (self._carrier, 3),
             (self._flap, 1),
@@ -63,6 +57,7 @@ class Chance:
             (self._stop, 1),
             (self._two_die, 1),
             (self._health, 3 if self._world.shape.checked else 0),
+            *self.hardships(),
         )
         end_s = 0.0
         for _ in range(count):
@@ -72,26 +67,6 @@ class Chance:
             strike(at_s, lasts_s)
             end_s = max(end_s, at_s + lasts_s)
         return end_s + 0.2
-
-    # Choosing
-
-    def _node(self) -> str:
-        return self._rng.choice(sorted(self._world.machines))
-
-    def _nic(self) -> tuple[str, str]:
-        """A node and one of its NICs; more often the one that holds a VIP."""
-        holder = self._world.holder(self._rng.choice(self._world.addresses))
-        if holder is not None and self._rng.random() < 0.6:
-            return holder[0], holder[1].name
-        node = self._node()
-        return node, self._rng.choice(sorted(self._world.machines[node].nics) or ["eth1"])
-
-    def _busy_node(self) -> str:
-        return self._nic()[0]
-
-    def _at(self, at_s: float, what: str, call: Callable[[], None]) -> None:
-        self.planned.append(f"{at_s:.3f} {what}")
-        self._world.engine.after(at_s, call)
 
     # Kinds
 

@@ -48,8 +48,7 @@ class Duties:
             case act.Transition() | act.Notice():
                 self._say(action)
             case act.Stopped():
-                self._process.stopped = True
-                self._process.kill()
+                self._machine.ended(self._process)
             case act.BeginClaim():
                 yield from self._begin_claim(action)
             case act.Permit() | act.Move():

@@ -18,7 +18,10 @@ T = TypeVar("T")
 CHUNK = 4  # seeds per message to a worker: long enough to hide its cost, short enough to keep both cores busy
 
 
-def spread(work: Callable[[int], T], seeds: Iterable[int], workers: int | None = None) -> Iterator[T]:
+S = TypeVar("S")
+
+
+def spread(work: Callable[[S], T], seeds: Iterable[S], workers: int | None = None) -> Iterator[T]:
     """``work(seed)`` for every seed, in order, on ``workers`` processes (None: one per core)."""
     with ProcessPoolExecutor(workers) as pool:
         yield from pool.map(work, seeds, chunksize=CHUNK)

@@ -87,6 +87,7 @@ class LanFaults(Striking):
 
     def mend_lan(self) -> None:
         """Nobody is there who should not be, and everybody else is."""
+        self._world.lan.meddle = None
         self.silence((), on=False)
         self.arp_storm(on=False)
         for vip in tuple(self._world.strangers):

@@ -111,6 +111,13 @@ class Machine:
             self.process.kill()
             self.process = None
 
+    def ended(self, process: Process) -> None:
+        """The agent has shut down."""
+        process.kill()
+        if self.process is process:
+            self.world.trace.note(self.name, "agent ends")
+            self.process = None
+
     def runs(self, kernel: Kernel) -> bool:
         """True while ``kernel`` is the one of this boot."""
         return self.powered and kernel is self.kernel

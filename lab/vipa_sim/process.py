@@ -57,7 +57,7 @@ class Process:
         self.machine, self.core = machine, core
         self.world, self.engine = machine.world, machine.world.engine
         self.kernel, self.clock, self.delays = machine.kernel, machine.clock, machine.delays
-        self.running, self.frozen, self.stopped = True, False, False
+        self.running, self.frozen = True, False
         self.renewer = Renewer(self)
         self.audit = Audit(self)
         self._duties = Duties(self)
@@ -228,7 +228,8 @@ class Process:
         while self._news:
             event = self._news.popleft()
             if event is None:
-                yield from self.audit.mend(self._duties)
+                if (yield from self.audit.mend(self._duties)):
+                    yield from self._step(ev.GateLost())
                 yield from self._look_at_interfaces()
             else:
                 yield from self._step(event)

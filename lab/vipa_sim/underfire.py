@@ -13,10 +13,9 @@ from itertools import pairwise, product
 from random import Random
 from typing import TYPE_CHECKING
 
-from vipa.heartbeat.keys import INSECURE
 from vipa_sim.faults import Faults
 from vipa_sim.judge import Overlap
-from vipa_sim.meddling import Meddler, Meddling, Message, Reader
+from vipa_sim.meddling import MEDDLINGS, Meddler, Meddling, Message, world_reader
 from vipa_sim.moves import MOVES, PlannedMove
 from vipa_sim.runs import SETTLE_MAX_S, settle
 from vipa_sim.world import World, real_cores
@@ -31,15 +30,6 @@ BEFORE_S = 0.030  # points from so long before the first message on
 LINGER_S = (0.02, 0.2, 0.6, 1.1, 1.45, 1.55)  # points after *Holder* was heard: while the old holder lingers, and after
 SHORT_S, LONG_S = 0.1, 1.2  # frozen for less than a permit, and for longer than one and a claim
 BACK_S = 0.05  # a killed agent is back
-
-LOST = tuple(
-    Meddling(m, f"lost for {1000 * s:.0f} ms" if s else "lost once", (), s) for m in Message for s in (0.0, 0.05)
-)
-DOUBLED = tuple(Meddling(m, "doubled", (0.0, 0.001, 0.045), 0.3) for m in Message)
-LATE = tuple(
-    Meddling(m, f"late by {1000 * s:.0f} ms", (s,), lasts) for m in Message for s, lasts in ((0.005, 0.3), (0.045, 0.0))
-)
-MEDDLINGS = (*LOST, *DOUBLED, *LATE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +107,7 @@ class Exchange:
         self.name, self.move = name, MOVES[name]
         shape = replace(self.move.shape, stalls_per_s=0.3, slow_commits=0.1) if noisy else self.move.shape
         self.world = World(seed, shape, real_cores())
-        self.reader = _reader()
+        self.reader = world_reader(self.world)
         for client in self.world.clients:
             client.period_s = CLIENT_S
         rng = Random(f"under fire {seed}")
@@ -146,12 +136,6 @@ class Exchange:
             who = [f"{n}/{c.name}" for part in world.judge.answering(world.addresses[0]).values() for n, c in part]
             wrong.append(f"answered by {', '.join(who) or 'nobody'} at the end")
         return Verdict(self.name, row, what, at_s, lost_ms, overlaps, wrong)
-
-
-def _reader() -> Reader:
-    from vipa.election.config import Config
-
-    return Reader((INSECURE,), Config("", 0).cluster_ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from random import Random
 
 from vipa.election.elector import Config, Elector
+from vipa.heartbeat import Key
 from vipa.plan import Endpoint, FailbackPolicy, Plan, PlannedVip, Policy
 from vipa.timing import Timing
 from vipa_sim.delays import Delays
@@ -47,11 +48,14 @@ class Shape:
     checked: bool = False
 
 
+def world_keys(keyed: bool) -> tuple[Key, ...]:
+    """What the nodes sign with."""
+    return (Key(1, b"a key for the simulated nodes"),) if keyed else ()
+
+
 def real_cores(keyed: bool = False, count_from_suspicion: bool = False) -> MakeCore:
     """Makes the project's own election core; ``count_from_suspicion`` is the rank delay's wrong variant."""
-    from vipa.heartbeat import Key
-
-    keys = (Key(1, b"a key for the simulated nodes"),) if keyed else ()
+    keys = world_keys(keyed)
 
     def make(identity: Identity) -> Core:
         config = Config(

@@ -9,6 +9,7 @@ import structlog
 
 from vipa.election.elector import Elector
 from vipa.election.events import (
+    GateLost,
     InterfacesChanged,
     KeysChanged,
     LocalInterface,
@@ -28,7 +29,7 @@ from vipa_agent.healthchecks import HealthChecks
 from vipa_agent.identity import boot_id, config_of
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.errors import KernelError
-from vipa_agent.kernel.kernel import Kernel
+from vipa_agent.kernel.kernel import GATE, Kernel
 from vipa_agent.kernel.links import LinkEvents, Links
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from vipa_agent.metrics import Metrics
@@ -277,6 +278,8 @@ class Agent:
         if lacking := self.kernel.lacking():
             log.warning("not there any more, or not yet: put back", what=lacking)
             self.kernel.guard(self.elector.node.by_address, self._own)
+            if lacking == GATE:
+                self.turns.wake(GateLost())
         self._rebind()
 
     def _rebind(self) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from vipa.election.elector import Elector
 from vipa.election.events import (
     ChecksChanged,
+    GateLost,
     KeysChanged,
     PermitLapsed,
     PermitRenewed,
@@ -27,6 +28,9 @@ from vipa_agent.wire.nic import NicSocket
 
 ROUNDS_MAX: Final = 8
 """Looks at the sockets in one turn: four peers answer one beat within two or three; a flood must not keep the timer."""
+
+News = TimerFired | StopAsked | PlanChanged | PermitLapsed | GateLost | KeysChanged | ChecksChanged
+"""What begins a turn by itself."""
 
 
 class Turns:
@@ -54,7 +58,7 @@ class Turns:
         self._over = False
         self._storms = Storms(self._readable)
 
-    def wake(self, event: TimerFired | StopAsked | PlanChanged | PermitLapsed | KeysChanged | ChecksChanged) -> None:
+    def wake(self, event: News) -> None:
         """Everything that waits, oldest first, then ``event``; then sleep until the next deadline."""
         if self._over:
             return

@@ -3,6 +3,7 @@
 from unit.fakes.names import VIP, ip
 from unit.fakes.net import Net
 from vipa.election import actions as act
+from vipa.election import events as ev
 from vipa.election.states import State
 from vipa.reasons import Reason
 from vipa.timing import PROFILES, Timing
@@ -66,3 +67,15 @@ def test_with_its_first_frame_it_starts_anew(net: Net) -> None:
     assert a.is_(State.SPARE)
     assert b.is_(State.HOLDER)
     assert net.answerers() == ["b"]
+
+
+def test_the_only_node_claims_again_when_somebody_removed_the_gate(net: Net) -> None:
+    a = net.machine("a", 4)
+    net.start(net.vip(4))
+    net.run(1)
+    assert net.answerers() == ["a"]
+    a.elected.clear()  # no renewal tells: its permit has no end
+    net.run(5)
+    assert net.answerers() == []
+    a.step(ev.GateLost())
+    assert net.until(lambda: net.answerers() == ["a"], 1) < 2 * PROFILE.silence_s + PROFILE.probes * PROFILE.gap_s

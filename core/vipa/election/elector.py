@@ -17,6 +17,7 @@ from vipa.election.events import (
     ChecksChanged,
     ClaimReady,
     Event,
+    GateLost,
     HeldAtStart,
     InterfacesChanged,
     KeysChanged,
@@ -148,6 +149,9 @@ class Elector:
                 pass
             case PermitLapsed():
                 self._lapsed(event.interface)
+            case GateLost():
+                for vip in [vip for vip in node.vips.values() if vip.elected]:
+                    node.listen(vip, Reason.PERMIT_LAPSED)
             case ClaimReady():
                 self._with_vip(event.vip, lambda vip: claim.ready(node, vip, event.ok))
             case PlanChanged():

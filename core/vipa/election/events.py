@@ -109,6 +109,12 @@ class PermitLapsed:
 
 
 @dataclass(frozen=True, slots=True)
+class GateLost:
+    """Somebody removed the gate's tables; they are there again, empty. Nothing is elected any more, nor would a
+    renewal tell of an untimed permit."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeldAtStart:
     """One VIP that the kernel still serves for us from before a restart (rule 8); the renewal just succeeded."""
 
@@ -145,6 +151,7 @@ Event = (
     | Permitted
     | PermitRenewed
     | PermitLapsed
+    | GateLost
     | HeldAtStart
     | KeysChanged
     | StopAsked

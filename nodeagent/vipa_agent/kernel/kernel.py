@@ -6,6 +6,7 @@ that of the thread that makes it. Needs CAP_NET_ADMIN (and CAP_NET_RAW for what 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from typing import Final
 
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
@@ -19,6 +20,9 @@ from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from vipa_agent.kernel.nfnl import NftSocket
 from vipa_agent.kernel.renewal import Renewer
 from vipa_agent.kernel.steering import Steering
+
+GATE: Final = "the gate's tables"
+"""What :meth:`Kernel.lacking` says when elections are lost too."""
 
 
 class Kernel:
@@ -116,7 +120,7 @@ class Kernel:
         """What somebody has removed, for people; "" for nothing. ``guard`` makes it again (with the gate's tables
         elections are lost)."""
         if not self._gate.intact():
-            return "the gate's tables"
+            return GATE
         ready = {link.name for link in self.links.snapshot(self._wanted | self.bound()) if link.up and link.carrier}
         with self._gate.lock:
             return self._steering.lacking(ready)
