@@ -2,8 +2,7 @@
 
 MACs are text ("52:54:00:00:00:01"), addresses canonical text without prefix length, frames ``bytes`` without FCS.
 Builders raise ValueError for text that is no MAC or no IPv4 address. Parsers take anything from the wire and never
-raise: what is not exactly what they look for is None. IPv6 (ND, UDP over IPv6) adds its own builders beside these; the
-ether types tell the two apart.
+raise: what is not exactly what they look for is None. IPv6 is in :mod:`vipa.frames6`.
 """
 
 import re
@@ -79,7 +78,8 @@ def pack_ipv4(address: str) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _mac_text(packed: bytes) -> str:
+def mac_text(packed: bytes) -> str:
+    """Six bytes as text."""
     return packed.hex(":")
 
 
@@ -124,10 +124,10 @@ def parse_arp(frame: bytes) -> Arp | None:
         return None
     return Arp(
         is_reply=operation == _ARP_REPLY,
-        source_mac=_mac_text(source),
-        sender_mac=_mac_text(mac),
+        source_mac=mac_text(source),
+        sender_mac=mac_text(mac),
         sender_address=_ipv4_text(sender),
-        target_mac=_mac_text(target_mac),
+        target_mac=mac_text(target_mac),
         target_address=_ipv4_text(target),
     )
 
@@ -153,7 +153,7 @@ class BeatPath:
         total = _IPV4_LEN + length
         even = payload + b"\0" if length % 2 else payload
         # The length stands in the UDP header and in the pseudo header (RFC 768).
-        udp_checksum = _checksum(self._udp_sum + 2 * length + int.from_bytes(even, "big")) or 0xFFFF
+        udp_checksum = checksum(self._udp_sum + 2 * length + int.from_bytes(even, "big")) or 0xFFFF
         header = _BEAT.pack(
             *self._macs,
             ETHERTYPE_IPV4,
@@ -164,7 +164,7 @@ class BeatPath:
             _DONT_FRAGMENT,
             BEAT_TTL,
             _PROTOCOL_UDP,
-            _checksum(self._ip_sum + total),
+            checksum(self._ip_sum + total),
             *self._addresses,
             self._port,
             self._port,
@@ -195,14 +195,14 @@ def parse_beat(frame: bytes, port: int) -> Beat | None:
     if target_port != port or not _UDP_LEN <= length <= total - ip_header:
         return None
     return Beat(
-        source_mac=_mac_text(source_mac),
+        source_mac=mac_text(source_mac),
         source_address=_ipv4_text(frame[26:30]),
         target_address=_ipv4_text(frame[30:34]),
         payload=frame[udp_at + _UDP_LEN : udp_at + length],
     )
 
 
-def _checksum(total: int) -> int:
+def checksum(total: int) -> int:
     """Internet checksum (RFC 1071) of what ``total`` adds up: one's-complement addition is addition modulo 0xFFFF, for
     which a whole buffer read as one number stands for the sum of its words."""
     return -total % 0xFFFF

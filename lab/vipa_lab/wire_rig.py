@@ -31,7 +31,7 @@ class Wire:
 
     def __init__(self, lab: Lab) -> None:
         self.a, self.b = lab.add_station("a"), lab.add_station("b")
-        self.sinks: dict[tuple[Host, int], socket.socket] = {}
+        self.sinks: dict[tuple[Host, int], ExitStack] = {}
         self._opened = ExitStack()
         self.plug()
         for port in (PORT, PORT + 1):  # the second: that of somebody else's heartbeats

@@ -95,7 +95,7 @@ class Nics:
     def wire(self) -> list[Nic]:
         """The service interfaces as the wire needs them."""
         return [
-            Nic(i.name, self.indexes[i.name], i.mac, tuple(a.partition("/")[0] for a in i.addresses))
+            Nic(i.name, self.indexes[i.name], i.mac, tuple(a.partition("/")[0] for a in i.addresses), i.forwards)
             for i in self.interfaces
             if i.name in self.service and i.name in self.indexes and i.up
         ]

@@ -2,7 +2,7 @@
 
 The operator ranks by what is declared, never by what works this minute (rule 1), so a report must not follow flaps:
 carrier and IFF_UP change nothing, and an interface whose addresses go stays for a while. Left out is what can be no
-endpoint: what has no IPv4 address of its own, no MAC to answer with, or belongs to the node's containers.
+endpoint: what has no address of its own, no MAC to answer with, or belongs to the node's containers.
 """
 
 import re
@@ -26,7 +26,7 @@ INNER: Final = re.compile(
 from a LAN. Their subnets are the same on every node or end at it. kube-ipvs0 has every Service address there is."""
 
 _MAC: Final = re.compile(r"(?!00:00:00:00:00:00)([0-9a-f]{2}:){5}[0-9a-f]{2}")
-_ONE_HOST: Final = "/32"
+_ONE_HOST: Final = ("/32", "/128")
 """An address without a subnet is on no LAN: other programs' virtual IPs, tunnels, routed hosts."""
 
 

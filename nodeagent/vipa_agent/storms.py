@@ -1,4 +1,4 @@
-"""ARP sockets, waited for one by one: at once on a quiet LAN, by the clock while it storms.
+"""ARP and ND sockets, waited for one by one: at once on a quiet LAN, by the clock while it storms.
 
 Waking costs more than what is read (docs/design/0001-proofs.md), and a busy LAN has 1,000 ARP frames a second. So a
 socket that wakes the loop too often is left alone for a moment, as network drivers do with interrupts (NAPI). Nothing
@@ -7,7 +7,7 @@ is concluded meanwhile that a waiting frame could change: every turn of the loop
 
 import asyncio
 from collections.abc import Callable
-from socket import inet_ntoa
+from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Final
 
 from vipa.election.node import Node
@@ -35,11 +35,12 @@ class Storms:
     def watch(self, socket: NicSocket) -> None:
         """Wait for ARP on this socket."""
         self._since[socket] = self._loop.time(), socket.arp_read
-        self._loop.add_reader(socket.filenos()[1], self._woken, socket)
+        for fileno in socket.arp_filenos():
+            self._loop.add_reader(fileno, self._woken, socket)
 
     def unwatch(self, socket: NicSocket) -> None:
         """It is about to be closed."""
-        self._loop.remove_reader(socket.filenos()[1])
+        self._leave(socket)
         self._paused.discard(socket)
         self._since.pop(socket, None)
 
@@ -58,10 +59,14 @@ class Storms:
         if now_s - since_s >= PAUSE_S:
             self._since[socket] = now_s, socket.arp_read
         if socket.arp_read - before > BUSY_FRAMES * max(1.0, (now_s - since_s) / PAUSE_S):
-            self._loop.remove_reader(socket.filenos()[1])
+            self._leave(socket)
             self._paused.add(socket)
             if self._timer is None:
                 self._timer = self._loop.call_later(PAUSE_S, self._resume)
+
+    def _leave(self, socket: NicSocket) -> None:
+        for fileno in socket.arp_filenos():
+            self._loop.remove_reader(fileno)
 
     def _resume(self) -> None:
         """All at once: one turn for all of them."""
@@ -75,7 +80,7 @@ def sieve_of(node: Node) -> Sieve:
     """What this node's election looks at."""
 
     def matters(address: bytes) -> bool:
-        text = inet_ntoa(address)
+        text = inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
         return text in node.by_address or text in node.peer_addresses
 
     return Sieve(matters, lambda mac: mac.hex(":") in node.our_macs)

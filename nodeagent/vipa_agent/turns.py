@@ -87,12 +87,14 @@ class Turns:
 
     def opened(self, socket: NicSocket) -> None:
         """A packet socket to wait on."""
-        self._loop.add_reader(socket.filenos()[0], self._readable)
+        for fileno in socket.beat_filenos():
+            self._loop.add_reader(fileno, self._readable)
         self._storms.watch(socket)
 
     def closing(self, socket: NicSocket) -> None:
         """A packet socket about to be closed."""
-        self._loop.remove_reader(socket.filenos()[0])
+        for fileno in socket.beat_filenos():
+            self._loop.remove_reader(fileno)
         self._storms.unwatch(socket)
 
     def _readable(self) -> None:

@@ -23,7 +23,7 @@ class Story:
         self.mux = Mux(PORT, lambda s: self.told.append(("opened", s.nic.ifindex)), self._closing)
 
     def _closing(self, sock: NicSocket) -> None:
-        assert min(sock.filenos()) >= 0, "still open when it is told"
+        assert min(*sock.beat_filenos(), *sock.arp_filenos()) >= 0, "still open when it is told"
         self.told.append(("closing", sock.nic.ifindex))
 
 

@@ -68,7 +68,7 @@ def test_drain_is_bounded_and_loses_nothing(wire: Wire) -> None:
 
     def all_there() -> bool:
         nonlocal delivered
-        statistics = socket.socket(fileno=os.dup(b.filenos()[0]))
+        statistics = socket.socket(fileno=os.dup(b.beat_filenos()[0]))
         with statistics:
             delivered += int.from_bytes(statistics.getsockopt(263, 6, 8)[:4], sys.byteorder)
         return delivered >= len(sent)

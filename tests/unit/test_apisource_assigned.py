@@ -89,7 +89,7 @@ GOOD = assignment_of(ERP)
         ({"addresses": ()}, "addresses: missing"),
         ({"addresses": ("10.1.1.300",)}, "addresses[0]: 10.1.1.300: not an IPv4 address"),
         ({"addresses": ("10.1.1.7", "10.1.1.8")}, "one IPv4 address, one IPv6 address"),
-        ({"addresses": ("2001:db8::7",)}, "IPv6 is not served"),
+        ({"addresses": ("2001:db8::7", "10.1.1.7")}, "IPv4 first"),
         ({"succession": ()}, "succession: 0 endpoints: must have 1 to 64"),
         ({"succession": GOOD.succession * 2}, "succession[2]: 10.1.1.4: named twice"),
         ({"succession": (AssignedEndpoint("10.1.1.7", "w1", "eth1"),)}, "is the virtual IP itself"),

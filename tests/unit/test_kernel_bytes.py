@@ -21,7 +21,7 @@ NFT_ADD_ELEMENT = bytes.fromhex(
 
 def test_an_element_is_laid_out_as_nft_does() -> None:
     batch = Batch()
-    batch.add(sets.ARP.elected, [Element(sets.pair_key("10.1.1.8", "eth1"))])
+    batch.add(sets.IPV4.record.elected, [Element(sets.pair_key("10.1.1.8", "eth1"))])
     begin, add, end = messages(batch.build().payload)
     assert (begin.kind, add.kind, end.kind) == (0x10, 10 << 8 | 12, 0x11)
     assert add.body == NFT_ADD_ELEMENT
@@ -29,8 +29,8 @@ def test_an_element_is_laid_out_as_nft_does() -> None:
 
 def test_only_the_last_message_asks_for_an_answer() -> None:
     batch = Batch()
-    batch.delete(sets.ARP.alive, [sets.interface_key("eth1")], tag="old")
-    batch.add(sets.ARP.alive, [Element(sets.interface_key("eth1"), timeout_ms=500)], tag="new")
+    batch.delete(sets.ALIVE[0], [sets.interface_key("eth1")], tag="old")
+    batch.add(sets.ALIVE[0], [Element(sets.interface_key("eth1"), timeout_ms=500)], tag="new")
     built = batch.build()
     assert [got.flags & 4 for got in messages(built.payload)] == [0, 0, 4, 0]
     assert built.tags == ("old", "new")
@@ -38,7 +38,7 @@ def test_only_the_last_message_asks_for_an_answer() -> None:
 
 def test_many_elements_are_split_over_messages() -> None:
     batch = Batch()
-    batch.add(sets.GUARDED, [Element(n.to_bytes(4, "big")) for n in range(1001)], tag="all")
+    batch.add(sets.IPV4.guarded, [Element(n.to_bytes(4, "big")) for n in range(1001)], tag="all")
     assert batch.build().tags == ("all", "all", "all")
 
 

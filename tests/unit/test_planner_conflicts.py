@@ -103,7 +103,6 @@ def test_a_missing_list_is_named_with_those_that_exist() -> None:
 def test_a_refused_list_refuses_its_users_with_its_own_problem() -> None:
     users = (vip("erp", "10.1.1.7", preferred_interface_list="l"),)
     assert judged(World(users, (pil("l", "10.1.1"),))) == {"erp": Reason.INVALID}
-    assert judged(World(users, (pil("l", "fd00::4"),))) == {"erp": Reason.NOT_SUPPORTED_YET}
     unread = Refusal("PreferredInterfaceList", "l", Reason.INVALID, "f.yaml:3: spec.interfaces: must be a list")
     planned = plan(World(users, refused=(unread,)))
     assert [(r.kind, r.reason) for r in planned.refusals] == [

@@ -166,7 +166,7 @@ def _probe(node: Node, vip: VipState, endpoint: LocalEndpoint) -> None:
         macs += sorted({p.mac for p in node.paths.values() if p.mac and p.theirs in holder.endpoints})
     for address in vip.plan.addresses:
         for mac in macs:
-            node.emit(Probe(endpoint.interface, address, endpoint.address, mac))
+            node.emit(Probe(endpoint.interface, address, endpoint.sender_to(address), mac))
     assert vip.suspicion is not None
     if endpoint.contact_at <= vip.suspicion.since:
         for target in (*endpoint.asked, *endpoint.stations):

@@ -19,7 +19,7 @@ class PlanChanged:
 class LocalInterface:
     """What the kernel says of one interface now. ``addresses`` are own addresses with prefix length ("10.1.1.4/24"),
     never VIPs; ``up`` is IFF_UP, ``carrier`` is IFLA_CARRIER/IFF_LOWER_UP, ``gateways`` the next hops of default
-    routes through it."""
+    routes through it, ``link_local`` its IPv6 link-local address, ``forwards`` whether it forwards IPv6."""
 
     name: str
     mac: str
@@ -27,6 +27,8 @@ class LocalInterface:
     up: bool = True
     carrier: bool = True
     gateways: tuple[str, ...] = ()
+    link_local: str = ""
+    forwards: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from ipaddress import ip_interface
 from typing import Final
 
+from vipa import frames6
 from vipa.election.events import LocalInterface
 from vipa.plan import PlannedVip
 from vipa.reasons import Reason
 from vipa.timing import Profile
 
 NEVER: Final = float("-inf")
+
+ANYBODY: Final = "0.0.0.0"
+"""Sender of a question by one who has no address of that family (RFC 5227 section 1.1, "ARP probe")."""
 
 STATIONS_MAX: Final = 4
 """Stations asked when the LAN goes quiet: the last four seen (01-election rule 2)."""
@@ -42,6 +46,8 @@ class LocalEndpoint:
     mac: str
     profile: Profile
     asked: tuple[str, ...] = ()
+    sender6: str = frames6.UNSPECIFIED
+    """Address by which IPv6 neighbours are asked: link-local where there is one."""
     kernel: Reason = Reason.HEALTHY
     reason: Reason = Reason.HEALTHY
     born_at: float = NEVER
@@ -52,6 +58,11 @@ class LocalEndpoint:
     healthy_since: float = NEVER
     flaps: int = 0
     stations: list[str] = field(default_factory=list)
+
+    def sender_to(self, address: str) -> str:
+        """The address by which this endpoint asks for ``address``."""
+        same = (":" in address) is (":" in self.address)
+        return self.address if same else self.sender6 if ":" in address else ANYBODY
 
     @property
     def healthy(self) -> bool:
@@ -107,7 +118,9 @@ class Health:
         targets: set[str],
         old: LocalEndpoint | None,
     ) -> LocalEndpoint:
-        asked = (*interface.gateways, *sorted(targets))
+        # of its own family: what is measured is the path by which clients come
+        six = ":" in address
+        asked = tuple(target for target in (*interface.gateways, *sorted(targets)) if (":" in target) is six)
         endpoint = old
         if endpoint is None or (endpoint.interface, endpoint.mac) != (interface.name, interface.mac):
             endpoint = LocalEndpoint(address, interface.name, network, interface.mac, profile, asked)
@@ -125,6 +138,8 @@ class Health:
             endpoint.asks_unanswered = 0
             endpoint.next_ask_at = now
         endpoint.profile, endpoint.asked = profile, asked
+        own6 = (a.partition("/")[0] for a in interface.addresses if ":" in a)
+        endpoint.sender6 = interface.link_local or next(own6, frames6.UNSPECIFIED)
         return endpoint
 
     def _missing(self, endpoint: LocalEndpoint) -> Reason:
@@ -136,7 +151,8 @@ class Health:
         for endpoint in self.endpoints.values():
             if endpoint.interface == interface:
                 endpoint.frame_at = now
-                if station and station not in endpoint.stations[:1]:
+                known = not station or station in endpoint.stations[:1]
+                if not known and (":" in station) is (":" in endpoint.address):
                     others = [s for s in endpoint.stations if s != station]
                     endpoint.stations = [station, *others][:STATIONS_MAX]
 

@@ -6,10 +6,11 @@ from typing import Final
 from vipa.election import claim, holding
 from vipa.election.actions import Announce
 from vipa.election.events import ArpKind, ArpSeen
-from vipa.election.health import NEVER
+from vipa.election.health import ANYBODY, NEVER
 from vipa.election.node import Node
 from vipa.election.states import State
 from vipa.election.vip import VipState
+from vipa.frames6 import UNSPECIFIED
 from vipa.reasons import Reason
 
 DEFEND_S: Final = 10.0
@@ -26,7 +27,7 @@ def seen(node: Node, event: ArpSeen) -> None:
         return
     vip = node.by_address.get(event.sender_address)
     station = event.sender_address
-    if vip is not None or station in ("", "0.0.0.0") or station in node.peer_addresses:
+    if vip is not None or station in ("", ANYBODY, UNSPECIFIED) or station in node.peer_addresses:
         station = ""
     node.health.heard(node.now, event.interface, station)
     if event.sender_address in node.peer_addresses:

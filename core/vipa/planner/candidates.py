@@ -45,22 +45,32 @@ class Candidates:
         for key in [key for key in self._steps if key[1] == pil_name]:
             del self._steps[key]
 
-    def succession(self, vip: VirtualIP, vip_id: int, lan: Lan, pil: PreferredInterfaceList | None) -> list[Endpoint]:
-        """At most :data:`SUCCESSION_MAX` endpoints, most preferred first, none twice."""
+    def succession(
+        self, vip: VirtualIP, vip_id: int, lans: Sequence[Lan], pil: PreferredInterfaceList | None
+    ) -> list[Endpoint]:
+        """At most :data:`SUCCESSION_MAX` endpoints, most preferred first, none twice. ``lans``: that of each address of
+        ``vip``; an endpoint has its address on the first, and its interface is on all."""
         order: list[Endpoint] = []
-        for step in self._shared_steps(vip.spec, lan, pil):
+        for step in self._shared_steps(vip.spec, tuple(lans), pil):
             room = SUCCESSION_MAX - len(order)
             if room <= 0:
                 break
             order.extend([step] if isinstance(step, Endpoint) else step.first(vip_id, room))
         return order
 
-    def _shared_steps(self, spec: VirtualIPSpec, lan: Lan, pil: PreferredInterfaceList | None) -> list[Step]:
-        filters = (lan, spec.node_selector.key, spec.interfaces)
+    def _shared_steps(
+        self, spec: VirtualIPSpec, lans: tuple[Lan, ...], pil: PreferredInterfaceList | None
+    ) -> list[Step]:
+        lan = lans[0]
+        filters = (lans, spec.node_selector.key, spec.interfaces)
         key = (filters, pil.metadata.name if pil else None)
         if key not in self._steps:
             if filters not in self._homes:
-                self._homes[filters] = [h for h in self._lans.homes(lan) if self._allowed(h, spec)]
+                found = [h for h in self._lans.homes(lan) if self._allowed(h, spec)]
+                for other in lans[1:]:
+                    places = self._lans.places(other)
+                    found = [h for h in found if (h.endpoint.node, h.endpoint.interface) in places]
+                self._homes[filters] = found
             self._steps[key] = list(self._work_out(spec, lan, pil, self._homes[filters]))
         return self._steps[key]
 
@@ -79,17 +89,21 @@ class Candidates:
 
     def _named(self, entry: ListEntry, spec: VirtualIPSpec, lan: Lan, homes: Sequence[Home]) -> Iterable[Endpoint]:
         if entry.address:
-            return self._by_address(entry.address, spec, lan)
+            return self._by_address(entry.address, spec, lan, homes)
         wanted = (entry.node, entry.interface)
         return (h.endpoint for h in homes if (h.endpoint.node, h.endpoint.interface) == wanted)
 
-    def _by_address(self, address: str, spec: VirtualIPSpec, lan: Lan) -> Iterable[Endpoint]:
+    def _by_address(self, address: str, spec: VirtualIPSpec, lan: Lan, allowed: Sequence[Home]) -> Iterable[Endpoint]:
         homes = self._lans.own.get(address, [])
         # A node nobody declared: its subnet cannot be judged, but a filter that asks for more than that is not met.
         stranger = self._strangers and not homes and address not in self._virtual
         if stranger and spec.node_selector.empty and not spec.interfaces:
             yield Endpoint(address)
-        yield from (h.endpoint for h in homes if self._lans.holds(lan, h) and self._allowed(h, spec))
+        by_place = {(h.endpoint.node, h.endpoint.interface): h for h in allowed}
+        for home in homes:
+            known_as = by_place.get((home.endpoint.node, home.endpoint.interface))
+            if known_as is not None:  # named by its address of another family: known by that of the VIP's first one
+                yield home.endpoint if self._lans.holds(lan, home) else known_as.endpoint
 
     @staticmethod
     def _allowed(home: Home, spec: VirtualIPSpec) -> bool:
@@ -117,7 +131,7 @@ def _unseen(endpoints: Iterable[Endpoint], seen: set[object]) -> Iterable[Endpoi
 
 def why_none(vip: VirtualIP, pil: PreferredInterfaceList | None, nodes: Sequence[NodeView]) -> str:
     """For people: why ``vip`` has no candidate, and what to write."""
-    address = vip.spec.addresses[0]
+    address = " and ".join(vip.spec.addresses)
     if not nodes and pil is None:
         return (
             f"nothing says which interfaces are on the LAN of {address}; write a PreferredInterfaceList with their "
@@ -137,6 +151,7 @@ def why_none(vip: VirtualIP, pil: PreferredInterfaceList | None, nodes: Sequence
     where = f"PreferredInterfaceList {pil.metadata.name}" if pil and pil.spec.fallback is Fallback.NONE else "any node"
     filters = f" that spec.{' and spec.'.join(narrowed)} let through" if narrowed else ""
     return (
-        f"no interface of {where} has a subnet that holds {address}{filters}; give an interface an address of that "
+        f"no interface of {where} has {'subnets' if vip.spec.addresses[1:] else 'a subnet'} that "
+        f"{'hold' if vip.spec.addresses[1:] else 'holds'} {address}{filters}; give an interface an address of that "
         "subnet, or correct the address, the list or the selectors"
     )

@@ -167,12 +167,13 @@ class Planner:
         if wanted and pil is None:
             return self._without_list(vip, wanted)
         parsed = sorted((parse_address(text) for text in vip.spec.addresses), key=lambda a: a.version)
-        # The first address decides the LAN: an endpoint has one address, that of the same family.
-        lan = self._lans.of(parsed[0])
-        if edge := edge_of(parsed[0], lan):
-            return _refuse(vip, Reason.INVALID, f"{edge}; choose a host's address")
+        # An endpoint has one address, of the first one's family; its interface must be on the LANs of both.
+        lans = [self._lans.of(address) for address in parsed]
+        for address, lan in zip(parsed, lans, strict=True):
+            if edge := edge_of(address, lan):
+                return _refuse(vip, Reason.INVALID, f"{edge}; choose a host's address")
         planned = PlannedVip(vip.metadata.name, tuple(str(a) for a in parsed), (), policy_of(vip))
-        succession = self._candidates.succession(vip, planned.id, lan, pil)
+        succession = self._candidates.succession(vip, planned.id, lans, pil)
         if not succession:
             return _refuse(vip, Reason.NO_CANDIDATES, why_none(vip, pil, self._nodes))
         return PlannedVip(planned.name, planned.addresses, tuple(succession), planned.policy, checks_of(vip))

@@ -11,6 +11,10 @@ NetworkKey = tuple[int, int, int]
 """(IP version, prefix length, network address as a number)."""
 
 
+Place = tuple[str, str]
+"""(node, interface)."""
+
+
 class Home(NamedTuple):
     """Where an endpoint lives."""
 
@@ -55,6 +59,10 @@ class Lans:
                 homes.append(home)
         return homes
 
+    def places(self, lan: tuple[NetworkKey, ...]) -> frozenset[Place]:
+        """(node, interface) of whatever has an own address on ``lan``."""
+        return frozenset((h.endpoint.node, h.endpoint.interface) for key in lan for h in self._networks[key])
+
     def holds(self, lan: tuple[NetworkKey, ...], home: Home) -> bool:
         """Whether the address of ``home`` is on ``lan``."""
         return any(home in self._networks[key] for key in lan)
@@ -63,7 +71,9 @@ class Lans:
 def edge_of(address: IPAddress, lan: tuple[NetworkKey, ...]) -> str:
     """Why ``address`` can be no host of ``lan``: it is the network or broadcast address of a subnet; or empty."""
     if address.version == 6:
-        return ""
+        anycast = any(length < 127 and int(address) == network for _, length, network in lan)
+        # RFC 4291 section 2.6.1; RFC 6164 takes it back for a /127.
+        return f"{address} is the address of any router of its LAN's subnet" if anycast else ""
     for _, length, network in lan:
         size = 1 << (32 - length)
         if size > 2 and int(address) in (network, network + size - 1):  # RFC 3021: a /31 has no such addresses

@@ -11,14 +11,12 @@ from typing import Final
 from msgspec import structs
 
 from vipa.plan import Endpoint, Plan, PlannedVip, Policy, Refusal
-from vipa.reasons import Reason
 from vipa.resources.addresses import AddressError, parse_address
 from vipa.resources.durations import DURATION_MAX_S, DurationError, parse_duration_s
 from vipa.resources.healthcheck import assigned_check, check_in, judge_health_check, planned_check
 from vipa.resources.interfacelist import ENTRIES_MAX
 from vipa.resources.names import INTERFACE_MAX, LABEL_REMEDY, NODE_REMEDY, interface_problem, is_label, is_node
 from vipa.resources.node import AssignedEndpoint, Assignment, VirtualIPNodeSpec
-from vipa.resources.notyet import IPV6
 from vipa.resources.problems import Path, Problem, shown
 from vipa.resources.virtualip import Failback
 
@@ -188,10 +186,10 @@ def _within(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
 
 def _address(text: str) -> tuple[Problem, ...]:
     try:
-        six = parse_address(text).version == 6
+        parse_address(text)
     except AddressError as error:
         return (Problem((), shown(text), str(error)),)
-    return (Problem((), text, IPV6, Reason.NOT_SUPPORTED_YET),) if six else ()
+    return ()
 
 
 @lru_cache(ENDPOINTS_MAX)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from vipa.reasons import Reason
-from vipa.resources.interfacelist import PreferredInterfaceList
 from vipa.resources.pool import VirtualIPPool
 from vipa.resources.problems import Path, Problem
 from vipa.resources.virtualip import AttachmentType, Binding, Partition, VirtualIP
@@ -22,15 +21,6 @@ class NotYet(NamedTuple):
     sentence: str
 
 
-def _ipv6(texts: tuple[str, ...], path: Path) -> Used:
-    return (((*path, i), text) for i, text in enumerate(texts) if ":" in text)
-
-
-def _list_ipv6(pil: PreferredInterfaceList) -> Used:
-    entries = enumerate(pil.spec.interfaces)
-    return ((("spec", "interfaces", i, "address"), e.address) for i, e in entries if ":" in e.address)
-
-
 def _when(used: bool, field: str, value: str) -> Used:
     return iter([(("spec", field), value)] if used else [])
 
@@ -40,12 +30,7 @@ def _attachment(vip: VirtualIP) -> Used:
     return iter([(("spec", "attachment", "type"), "VirtualEthernet")] if there else [])
 
 
-IPV6: Final = "IPv6 is not served by this version of vipa; write an IPv4 address"
-
 NOT_YET: Final = (
-    NotYet(VirtualIP, lambda v: _ipv6(v.spec.addresses, ("spec", "addresses")), IPV6),
-    NotYet(VirtualIP, lambda v: _ipv6(v.spec.probe_targets, ("spec", "probeTargets")), IPV6),
-    NotYet(PreferredInterfaceList, _list_ipv6, IPV6),
     NotYet(
         VirtualIP,
         lambda v: _when(bool(v.spec.pool), "pool", v.spec.pool),

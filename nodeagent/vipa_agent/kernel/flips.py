@@ -19,7 +19,7 @@ from vipa_agent.kernel.nfnl import Batch, Element, Failure, Transaction, missing
 from vipa_agent.kernel.steering import Steering
 
 _TRIES: Final = 3
-"""Renewing and making a permit alternate: the two tables' elements may end one jiffy (4 ms at HZ=250) apart."""
+"""Renewing and making a permit alternate: the tables' elements may end one jiffy (4 ms at HZ=250) apart."""
 
 _CLAIM, _ALIVE, _OLD = "claim", "alive", "old permit"
 
@@ -54,11 +54,12 @@ class Flips:
     def begin_claim(self, addresses: Sequence[str], timeout_s: float) -> bool:
         """Set (or set anew) the claim elements for ``timeout_s``; False when the kernel refused."""
         with self._gate.lock:
-            keys = [sets.address_key(address) for address in addresses]
             batch = Batch()
-            # One left over from a claim not carried through is added to, not replaced: kernels before 6.13 leave its
-            # end as it was, which is the safe side.
-            batch.add(sets.CLAIMS, [Element(key, timeout_ms=round(timeout_s * 1000)) for key in keys])
+            for family, of_family in sets.by_family(addresses):
+                keys = [sets.address_key(address) for address in of_family]
+                # One left over from a claim not carried through is added to, not replaced: kernels before 6.13 leave
+                # its end as it was, which is the safe side.
+                batch.add(family.claims, [Element(key, timeout_ms=round(timeout_s * 1000)) for key in keys])
             return not self._mirror.socket.commit(batch.build())
 
     def permit(
@@ -73,7 +74,9 @@ class Flips:
             fresh = not others and not self._believed_alive(interface)
             for _ in range(1 if others else _TRIES):
                 change = self._mirror.change()
-                change.batch.delete(sets.CLAIMS, [sets.address_key(address) for address in addresses], tag=_CLAIM)
+                for family, of_family in sets.by_family(addresses):
+                    keys = [sets.address_key(address) for address in of_family]
+                    change.batch.delete(family.claims, keys, tag=_CLAIM)
                 self._elect(change, addresses, interface, timed=permit_s is not None)
                 until = None
                 if permit_s is not None:
@@ -145,7 +148,7 @@ class Flips:
         with self._gate.lock:
             for _ in range(_TRIES):
                 change = self._mirror.change()
-                self._unelect(change, [(address, interface) for address in addresses])
+                self._unelect(change, addresses, interface)
                 if not self._mirror.commit(change):
                     return
                 try:
@@ -165,7 +168,8 @@ class Flips:
         """Un-elect every address that is not in ``keep``."""
         kept = set(keep)
         with self._gate.lock:
-            for ref in (sets.ARP.elected, sets.ARP.steady):
+            records = (family.record for family in sets.FAMILIES)
+            for ref in [ref for record in records for ref in (record.elected, record.steady)]:
                 for address, interface in [sets.pair_of(pair) for pair in self._mirror.known[ref]]:
                     if address not in kept:
                         self.revoke([address], interface)
@@ -177,9 +181,9 @@ class Flips:
             both = Batch()
             _end(both, interface, tag=_ALIVE)
             if self._mirror.socket.commit(both.build()):  # gone in one table at least
-                for table in sets.GATE_TABLES:
+                for alive in sets.ALIVE:
                     single = Batch()
-                    single.delete(table.alive, [sets.interface_key(interface)])
+                    single.delete(alive, [sets.interface_key(interface)])
                     self._mirror.socket.commit(single.build())
 
     def renewed(self, interface: str, until: float) -> None:
@@ -189,12 +193,14 @@ class Flips:
     def held(self) -> tuple[Held, ...]:
         """What the kernel serves for us from before a restart, its permits renewed. The lapsed is un-elected."""
         with self._gate.lock:
-            steady = [sets.pair_of(pair) for pair in self._mirror.known[sets.ARP.steady]]
+            known = self._mirror.known
+            records = [family.record for family in sets.FAMILIES]
+            steady = [sets.pair_of(pair) for record in records for pair in known[record.steady]]
             held = [Held(address, interface, None, None) for address, interface in steady]
-            timed = [sets.pair_of(pair) for pair in self._mirror.known[sets.ARP.elected]]
+            timed = [sets.pair_of(pair) for record in records for pair in known[record.elected]]
             permits = {
                 sets.interface_of(e.key): (e.timeout_ms or 0) / 1000
-                for e in self._mirror.socket.elements(sets.ARP.alive)
+                for e in self._mirror.socket.elements(sets.ALIVE[0])
             }
             for interface in sorted({interface for _address, interface in timed}):
                 permit_s = permits.get(interface)
@@ -208,32 +214,37 @@ class Flips:
 
     def _elect(self, change: Change, addresses: Sequence[str], interface: str, *, timed: bool) -> None:
         """Elected there, in this kind, and nowhere else."""
-        keys = {sets.pair_key(address, interface): b"" for address in addresses}
-        for table in sets.GATE_TABLES:
-            target = table.elected if timed else table.steady
-            for ref in (table.elected, table.steady):
-                of = self._mirror.pairs(ref).of_address
-                pairs = [pair for address in addresses for pair in of(sets.address_key(address))]
-                change.drop(ref, [pair for pair in pairs if ref != target or pair not in keys])
-            change.put(target, keys)
+        for family, of_family in sets.by_family(addresses):
+            keys = {sets.pair_key(address, interface): b"" for address in of_family}
+            for elections in family.all:
+                target = elections.elected if timed else elections.steady
+                for ref in (elections.elected, elections.steady):
+                    of = self._mirror.pairs(ref).of_address
+                    pairs = [pair for address in of_family for pair in of(sets.address_key(address))]
+                    change.drop(ref, [pair for pair in pairs if ref != target or pair not in keys])
+                change.put(target, keys)
         self._steering.flip(change, addresses, interface)
 
-    def _unelect(self, change: Change, pairs: Iterable[tuple[str, str]]) -> None:
-        keys = [sets.pair_key(address, interface) for address, interface in pairs]
-        for table in sets.GATE_TABLES:
-            for ref in (table.elected, table.steady):
-                change.drop(ref, keys)
+    def _unelect(self, change: Change, addresses: Iterable[str], interface: str) -> None:
+        for family, of_family in sets.by_family(addresses):
+            keys = [sets.pair_key(address, interface) for address in of_family]
+            for elections in family.all:
+                for ref in (elections.elected, elections.steady):
+                    change.drop(ref, keys)
 
     def timed_on(self, interface: str) -> set[str]:
         """Addresses with a timed election on ``interface``."""
-        here = self._mirror.pairs(sets.ARP.elected).of_interface(sets.interface_key(interface))
-        return {sets.pair_of(pair)[0] for pair in here}
+        key = sets.interface_key(interface)
+        records = (self._mirror.pairs(family.record.elected) for family in sets.FAMILIES)
+        return {sets.pair_of(pair)[0] for record in records for pair in record.of_interface(key)}
 
     def _has_others(self, interface: str, addresses: Sequence[str]) -> bool:
         """Whether addresses besides these have a timed election on ``interface``."""
-        elected = self._mirror.pairs(sets.ARP.elected)
-        mine = sum(sets.pair_key(address, interface) in elected for address in set(addresses))
-        return elected.count_of_interface(sets.interface_key(interface)) > mine
+        key = sets.interface_key(interface)
+        records = [self._mirror.pairs(family.record.elected) for family in sets.FAMILIES]
+        pairs = {sets.pair_key(address, interface) for address in addresses}
+        mine = sum(pair in record for record in records for pair in pairs)
+        return sum(record.count_of_interface(key) for record in records) > mine
 
     def _believed_alive(self, interface: str) -> bool:
         """Whether the permit should be there: a wrong guess is found out, but an aborted transaction waits 16 ms."""
@@ -244,8 +255,11 @@ class Flips:
             self._until[interface] = until
 
     def _elected_on(self, addresses: Sequence[str], interface: str, *, timed: bool) -> bool:
-        known = self._mirror.known[sets.ARP.elected if timed else sets.ARP.steady]
-        return all(sets.pair_key(address, interface) in known for address in addresses)
+        for family, of_family in sets.by_family(addresses):
+            known = self._mirror.known[family.record.elected if timed else family.record.steady]
+            if not all(sets.pair_key(address, interface) in known for address in of_family):
+                return False
+        return True
 
     def _reread_unless(self, failures: Sequence[Failure], *expected: str) -> None:
         """A refusal nobody foresaw means that our memory of the sets is wrong."""
@@ -266,11 +280,11 @@ def _renew(batch: Batch, interface: str, permit_s: float) -> None:
 
 
 def _end(batch: Batch, interface: str, *, tag: str) -> None:
-    for table in sets.GATE_TABLES:
-        batch.delete(table.alive, [sets.interface_key(interface)], tag=tag)
+    for alive in sets.ALIVE:
+        batch.delete(alive, [sets.interface_key(interface)], tag=tag)
 
 
 def _make(batch: Batch, interface: str, permit_s: float, *, tag: str) -> None:
     element = Element(sets.interface_key(interface), timeout_ms=round(permit_s * 1000))
-    for table in sets.GATE_TABLES:
-        batch.add(table.alive, [element], tag=tag, exclusive=True)
+    for alive in sets.ALIVE:
+        batch.add(alive, [element], tag=tag, exclusive=True)

@@ -12,20 +12,20 @@ from typing import Final
 from vipa_agent.kernel import ruleset, sets
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.mirror import Mirror
-from vipa_agent.kernel.nfnl import NFPROTO_ARP, NFPROTO_NETDEV, NftSocket, SetRef, value
+from vipa_agent.kernel.nfnl import NFPROTO_NETDEV, Batch, Element, NftSocket, SetRef, value
 
+_ELECTIONS: Final = tuple(elections for family in sets.FAMILIES for elections in family.all)
 _MIRRORED: Final = (
     sets.OWN,
-    sets.IFADDR,
     sets.ARP_NIC,
-    sets.GUARDED,
-    *(ref for table in sets.GATE_TABLES for ref in (table.elected, table.steady, table.vips)),
+    *(ref for family in sets.FAMILIES for ref in (family.ifaddr, family.guarded)),
+    *(ref for elections in _ELECTIONS for ref in (elections.elected, elections.steady, elections.vips)),
 )
 
 
 class Gate:
-    """Tables ``arp vipa`` and ``netdev vipa``. ``lock`` is held around whatever touches the sets: the renewal thread
-    takes it too."""
+    """Tables ``arp vipa``, ``ip6 vipa`` and ``netdev vipa``. ``lock`` is held around whatever touches the sets: the
+    renewal thread takes it too."""
 
     def __init__(self, nft: Nft, nft_socket: NftSocket) -> None:
         self.lock = threading.RLock()
@@ -41,64 +41,100 @@ class Gate:
             if not there or not self._ready:
                 self._nft.run(ruleset.gate())
                 self.mirror.load(_MIRRORED)
+                self._level()
                 self._ready = True
 
     def intact(self) -> bool:
-        """Whether both tables are there; ``flush ruleset`` by another program removes the fence."""
+        """Whether the tables are there; ``flush ruleset`` by another program removes the fence."""
         with self.lock:
-            return all(self._socket.has_table(family, sets.TABLE) for family in (NFPROTO_ARP, NFPROTO_NETDEV))
+            return all(self._socket.has_table(family, sets.TABLE) for family in sets.GATE_TABLES.values())
 
-    def guard(self, vips: Iterable[str], own: Sequence[tuple[str, str]], devices: Mapping[int, str]) -> None:
+    def _level(self) -> None:
+        """A permit that one table has and another, made just now, has not: by an agent that did not know that table
+        yet (an upgrade), or since somebody removed it. It gets the rest of the permit's life where nothing is elected
+        for it; elsewhere it lapses with the next renewal."""
+        lives: dict[bytes, int] = {}
+        by_table = {ref: {e.key: e.expires_ms or 0 for e in self._socket.elements(ref)} for ref in sets.ALIVE}
+        for alive in by_table.values():
+            for key, left_ms in alive.items():
+                lives[key] = min(lives.get(key, left_ms), left_ms)
+        for ref, alive in by_table.items():
+            missing = [Element(key, timeout_ms=left) for key, left in lives.items() if key not in alive and left]
+            if missing and not any(self.mirror.known[e.elected] for e in _ELECTIONS if e.elected.family == ref.family):
+                batch = Batch()
+                batch.add(ref, missing)
+                self._socket.commit(batch.build())
+
+    def guard(
+        self,
+        vips: Iterable[str],
+        own: Sequence[tuple[str, str]],
+        devices: Mapping[int, str],
+        senders6: Mapping[str, str],
+    ) -> None:
         """Gate exactly these virtual IPs, and each own address to its interface.
 
         own: (interface, own address with prefix length). devices: name by ifindex of every interface that must not leak
-        announcements. What was gated stays gated throughout. Raises RulesetRefused, NetlinkRefused.
+        announcements. senders6: the IPv6 address by which each asks when a virtual IP must not. What was gated stays
+        gated throughout. Raises RulesetRefused, NetlinkRefused.
         """
-        vip_keys = {sets.address_key(vip): b"" for vip in vips}
-        addresses = [(name, str(ipaddress.ip_interface(address).ip)) for name, address in own]
-        own_keys = {sets.pair_key(address, name): b"" for name, address in addresses}
-        first = dict(reversed(addresses))
+        gated: dict[sets.Family, list[str]] = {family: [] for family in sets.FAMILIES}
+        gated |= dict(sets.by_family(vips))
         with self.lock:
             self.open()
             chains = self._socket.chains(NFPROTO_NETDEV, sets.TABLE)
             text = ruleset.devices(devices, chains)
             if text:
                 self._nft.run(text)
-            pairs = self._kept_pairs(vip_keys)
+            addresses = [(name, str(ipaddress.ip_interface(address).ip)) for name, address in own]
+            own4 = [(name, address) for name, address in addresses if ":" not in address]
             wanted: dict[SetRef, Mapping[bytes, bytes]] = {
-                sets.OWN: own_keys,
-                sets.IFADDR: {sets.interface_key(n): value(sets.address_key(a)) for n, a in first.items()},
-                sets.EGRESS.vips: vip_keys,
-                sets.ARP.vips: vip_keys,
-                sets.GUARDED: vip_keys | {sets.address_key(address): b"" for _name, address in addresses},
-                **pairs,
+                # An IPv6 address is answered for by its own interface alone: only those of IPv4 need gating.
+                sets.OWN: {sets.pair_key(address, name): b"" for name, address in own4}
             }
+            senders = {sets.IPV4: dict(reversed(own4)), sets.IPV6: senders6}
+            for family, of_family in gated.items():
+                wanted |= self._wanted(family, of_family, senders[family])
+            wanted[sets.IPV4.guarded] = {**wanted[sets.IPV4.guarded], **{sets.address_key(a): b"" for _, a in own4}}
             self.mirror.sync(wanted)
+
+    def _wanted(
+        self, family: sets.Family, vips: Iterable[str], senders: Mapping[str, str]
+    ) -> dict[SetRef, Mapping[bytes, bytes]]:
+        """What the sets of one family are to hold. Elections of addresses that are no virtual IPs any more go."""
+        keys = {sets.address_key(vip): b"" for vip in vips}
+        found: dict[SetRef, Mapping[bytes, bytes]] = {
+            family.ifaddr: {sets.interface_key(n): value(sets.address_key(a)) for n, a in senders.items()},
+            family.guarded: keys,
+        }
+        for elections in family.all:
+            found[elections.vips] = keys
+            for ref in (elections.elected, elections.steady):
+                found[ref] = {pair: b"" for pair in self.mirror.known[ref] if pair[: -sets.IFNAMSIZ] in keys}
+        return found
 
     def release(self, vips: Iterable[str]) -> None:
         """Stop gating these addresses, which are bound no more."""
         keys = {sets.address_key(vip) for vip in vips}
         with self.lock:
             known = self.mirror.known
-            refs = (sets.GUARDED, *(ref for t in sets.GATE_TABLES for ref in (t.vips, t.elected, t.steady)))
-            extra = [ref for ref in (sets.LOCAL4, sets.OUT4) if ref in known]
-            self.mirror.sync(
-                {ref: {k: d for k, d in known[ref].items() if k[:4] not in keys} for ref in (*refs, *extra)}
-            )
+            wanted: dict[SetRef, Mapping[bytes, bytes]] = {}
+            for family in sets.FAMILIES:
+                plain = (family.guarded, *(e.vips for e in family.all), family.local, family.out)
+                for ref in (ref for ref in plain if ref in known):
+                    wanted[ref] = {key: data for key, data in known[ref].items() if key not in keys}
+                for ref in (ref for e in family.all for ref in (e.elected, e.steady)):
+                    wanted[ref] = {pair: b"" for pair in known[ref] if pair[: -sets.IFNAMSIZ] not in keys}
+            self.mirror.sync(wanted)
 
     def vips(self) -> set[str]:
         """The virtual IPs gated now."""
-        return {sets.address_of(key) for key in self.mirror.known.get(sets.ARP.vips, {})}
+        known = self.mirror.known
+        return {sets.address_of(key) for family in sets.FAMILIES for key in known.get(family.record.vips, {})}
 
     def remove(self) -> None:
         """Delete the tables. Raises RulesetRefused."""
         with self.lock:
-            self._nft.run(ruleset.no_tables(("arp", "netdev")))
+            self._nft.run(ruleset.no_tables(sets.GATE_TABLES))
             self.mirror.forget(_MIRRORED)
             self._ready = False
-
-    def _kept_pairs(self, vip_keys: Mapping[bytes, bytes]) -> dict[SetRef, Mapping[bytes, bytes]]:
-        """Elections of addresses that are no longer virtual IPs go with them."""
-        every = [ref for table in sets.GATE_TABLES for ref in (table.elected, table.steady)]
-        known = self.mirror.known
-        return {ref: {key: b"" for key in known[ref] if key[:4] in vip_keys} for ref in every}

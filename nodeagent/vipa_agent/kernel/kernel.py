@@ -15,7 +15,7 @@ from vipa_agent.kernel.errors import KernelError, NetlinkRefused, RulesetRefused
 from vipa_agent.kernel.flips import Flips, Held
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.libnftables import Nft
-from vipa_agent.kernel.links import Links
+from vipa_agent.kernel.links import Links, sender6
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from vipa_agent.kernel.nfnl import NftSocket
 from vipa_agent.kernel.renewal import Renewer
@@ -130,11 +130,14 @@ class Kernel:
         return self._flips.begin_claim(addresses, timeout_s)
 
     def permit(self, addresses: Sequence[str], interface: str, permit_s: float | None) -> tuple[bool, float | None]:
-        """Elect ``interface`` if the claims still stand: (ok, until)."""
+        """Elect ``interface`` if the claims still stand: (ok, until). Raises KernelError for an IPv6 address that the
+        kernel does not answer for there (yet): nobody may be called Holder of it."""
+        self._decided(addresses, interface)
         return self._flips.permit(addresses, interface, self._shortest(interface, permit_s), self._lapse)
 
     def move(self, addresses: Sequence[str], old: str, new: str, permit_s: float | None) -> tuple[bool, float | None]:
-        """Elect ``new`` instead of ``old`` if the permit of ``old`` lives: (ok, until)."""
+        """Elect ``new`` instead of ``old`` if that one's permit lives: (ok, until). KernelError as in ``permit``."""
+        self._decided(addresses, new)
         kept = self._renewer.permits()
         with self._gate.lock:
             result = self._flips.move(addresses, old, new, self._shortest(new, permit_s), kept=kept, lapsed=self._lapse)
@@ -196,8 +199,20 @@ class Kernel:
         devices = {i: name for name, i in indexes.items() if name in carriers or i in bound_on}
         gated = self._wanted | self.bound()
         with self._gate.lock:
-            self._gate.guard(gated, self._own, devices)
+            self._gate.guard(gated, self._own, devices, {i.name: s for i in links if (s := sender6(i))})
             self._steering.apply(gated, self._own, links, indexes)
+
+    def _decided(self, addresses: Iterable[str], interface: str) -> None:
+        """Raises KernelError unless the kernel answers for each address there, once elected."""
+        every = set(addresses)
+        ifindex = self.links.indexes().get(interface, 0)
+        unbound = {address for address in every if (address, ifindex) not in self._addresses.bound}
+        if unbound:
+            raise KernelError(f"{', '.join(sorted(unbound))}: not bound on {interface}")
+        if any(":" in address for address in every):
+            undecided = every & self._addresses.undecided(ifindex)
+            if undecided:
+                raise KernelError(f"{', '.join(sorted(undecided))}: tentative or a duplicate on {interface}")
 
     def _shortest(self, interface: str, permit_s: float | None) -> float | None:
         """One permit serves all virtual IPs of an interface: never longer than what the others said of it."""

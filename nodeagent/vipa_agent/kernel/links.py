@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vipa.election.events import LocalInterface
-from vipa_agent.kernel.addresses import parse_vip
+from vipa_agent.kernel.addresses import dump, may_be_vip, parse_vip
 from vipa_agent.kernel.netlink import (
     HEADER,
     NETLINK_ROUTE,
@@ -27,16 +27,24 @@ from vipa_agent.kernel.netlink import (
     messages,
 )
 from vipa_agent.kernel.rtnl import (
+    IFA_ADDRESS,
+    IFA_F_DADFAILED,
+    IFA_F_TEMPORARY,
+    IFA_F_TENTATIVE,
     IFA_LOCAL,
+    IFA_PROTO,
     IFADDR,
     IFF_LOOPBACK,
     IFF_LOWER_UP,
     IFF_UP,
     IFINFO,
     IFLA_ADDRESS,
+    IFLA_AF_SPEC,
     IFLA_EXT_MASK,
     IFLA_IFNAME,
+    IFLA_INET6_CONF,
     RT_SCOPE_HOST,
+    RT_SCOPE_LINK,
     RT_TABLE_MAIN,
     RTA_GATEWAY,
     RTA_MULTIPATH,
@@ -46,7 +54,6 @@ from vipa_agent.kernel.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELROUTE,
-    RTM_GETADDR,
     RTM_GETLINK,
     RTM_GETROUTE,
     RTM_NEWADDR,
@@ -56,8 +63,12 @@ from vipa_agent.kernel.rtnl import (
     VIPA_PROTOCOL,
 )
 
-_GROUPS: Final = 0x1 | 0x10 | 0x40
-"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE."""
+_GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
+"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE."""
+_NOT_OWN: Final = IFA_F_TEMPORARY | IFA_F_TENTATIVE | IFA_F_DADFAILED
+"""An IPv6 address that changes by the hour (RFC 8981) is no endpoint's; one not settled yet, or refused by the LAN,
+is not there."""
+_OURS: Final = bytes((VIPA_PROTOCOL,))
 _NEXTHOP: Final = struct.Struct("=HBBi")
 """struct rtnexthop: length, flags, hops, ifindex."""
 _FLAGS_AT: Final = HEADER.size + 8
@@ -122,18 +133,11 @@ class Links:
 
     def snapshot(self, vips: Iterable[str] = ()) -> tuple[LocalInterface, ...]:
         """All interfaces but loopback, by name; ``vips`` are excluded from the addresses, as are all bound by us."""
-        left_out = set(vips)
-        addresses: dict[int, list[str]] = {}
-        for body in self._socket.dump(RTM_GETADDR, IFADDR.pack(socket.AF_INET, 0, 0, 0, 0), "list of addresses"):
-            _family, length, _flags, scope, ifindex = IFADDR.unpack_from(body)
-            if scope == RT_SCOPE_HOST:  # as virtual IPs are bound: judged by the header, since there are thousands
-                continue
-            address = str(ipaddress.ip_address(attributes(body, IFADDR.size)[IFA_LOCAL]))
-            if address not in left_out:
-                addresses.setdefault(ifindex, []).append(f"{address}/{length}")
+        addresses, link_local = self._addresses(set(vips))
         gateways: dict[int, list[str]] = {}
-        for ifindex, gateway in self._default_routes():
-            gateways.setdefault(ifindex, []).append(gateway)
+        for family in (socket.AF_INET, socket.AF_INET6):
+            for ifindex, gateway in self._default_routes(family):
+                gateways.setdefault(ifindex, []).append(gateway)
         found = [
             LocalInterface(
                 name=name,
@@ -142,15 +146,36 @@ class Links:
                 up=bool(flags & IFF_UP),
                 carrier=bool(flags & IFF_LOWER_UP),
                 gateways=tuple(dict.fromkeys(gateways.get(ifindex, ()))),
+                link_local=link_local.get(ifindex, ""),
+                forwards=forwards,
             )
-            for name, ifindex, mac, flags in self._links()
+            for name, ifindex, mac, flags, forwards in self._links()
             if not flags & IFF_LOOPBACK
         ]
         return tuple(sorted(found, key=lambda link: link.name))
 
     def indexes(self) -> dict[str, int]:
         """ifindex by name."""
-        return {name: ifindex for name, ifindex, _mac, _flags in self._links()}
+        return {name: ifindex for name, ifindex, *_ in self._links()}
+
+    def _addresses(self, left_out: set[str]) -> tuple[dict[int, list[str]], dict[int, str]]:
+        """By ifindex: own addresses with prefix length, and an IPv6 link-local address."""
+        addresses: dict[int, list[str]] = {}
+        link_local: dict[int, str] = {}
+        for body in dump(self._socket):
+            family, length, flags, scope, ifindex = IFADDR.unpack_from(body)
+            six = family == socket.AF_INET6
+            if (scope == RT_SCOPE_HOST and not six) or (six and flags & _NOT_OWN):
+                continue
+            found = attributes(body, IFADDR.size)
+            if may_be_vip(family, length, scope) and found.get(IFA_PROTO) == _OURS:
+                continue
+            address = str(ipaddress.ip_address(found.get(IFA_LOCAL, found[IFA_ADDRESS])))
+            if six and scope == RT_SCOPE_LINK:
+                link_local.setdefault(ifindex, address)
+            elif address not in left_out:
+                addresses.setdefault(ifindex, []).append(f"{address}/{length}")
+        return addresses, link_local
 
     def poll(self, ifindexes: Iterable[int]) -> dict[int, tuple[bool, bool] | None]:
         """(IFF_UP, carrier) of each interface at this instant, None when it is gone. About 15 µs each."""
@@ -171,22 +196,36 @@ class Links:
                 states[ifindex] = (bool(flags & IFF_UP), bool(flags & IFF_LOWER_UP))
         return states
 
-    def _links(self) -> Iterator[tuple[str, int, str, int]]:
-        """(name, ifindex, MAC, flags)."""
+    def _links(self) -> Iterator[tuple[str, int, str, int, bool]]:
+        """(name, ifindex, MAC, flags, IPv6 forwarding)."""
         body = IFINFO.pack(0, 0, 0, 0, 0, 0) + attribute_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
         for link in self._socket.dump(RTM_GETLINK, body, "list of interfaces"):
             _family, _pad, _type, ifindex, flags, _change = IFINFO.unpack_from(link)
             found = attributes(link, IFINFO.size)
             name = found[IFLA_IFNAME].rstrip(b"\0").decode()
-            yield name, ifindex, found.get(IFLA_ADDRESS, b"").hex(":"), flags
+            yield name, ifindex, found.get(IFLA_ADDRESS, b"").hex(":"), flags, _forwards(found)
 
-    def _default_routes(self) -> Iterator[tuple[int, str]]:
+    def _default_routes(self, family: int) -> Iterator[tuple[int, str]]:
         """(ifindex, gateway) of the default routes of table main."""
-        body = RTMSG.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0) + attribute_u32(RTA_TABLE, RT_TABLE_MAIN)
-        # A namespace that never had an address has no table main.
-        for route in self._socket.dump(RTM_GETROUTE, body, "list of routes", fine=(errno.ENOENT,)):
-            if RTMSG.unpack_from(route)[1] == 0:
+        body = RTMSG.pack(family, 0, 0, 0, 0, 0, 0, 0, 0) + attribute_u32(RTA_TABLE, RT_TABLE_MAIN)
+        # A namespace that never had an address has no table main; a kernel may have no IPv6 at all.
+        fine = (errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
+        for route in self._socket.dump(RTM_GETROUTE, body, "list of routes", fine=fine):
+            if RTMSG.unpack_from(route)[:2] == (family, 0):
                 yield from _next_hops(attributes(route, RTMSG.size))
+
+
+def sender6(interface: LocalInterface) -> str:
+    """The IPv6 address by which an interface asks its LAN; "" if it has none."""
+    return interface.link_local or next((a.partition("/")[0] for a in interface.addresses if ":" in a), "")
+
+
+def _forwards(link: dict[int, bytes]) -> bool:
+    """Whether the interface forwards IPv6, and so says "router" of itself (RFC 4861 section 4.4)."""
+    families = attributes(link.get(IFLA_AF_SPEC, b""))
+    conf = attributes(families.get(socket.AF_INET6, b"")).get(IFLA_INET6_CONF, b"")
+    # DEVCONF_FORWARDING, the first of an array of 32-bit integers (include/uapi/linux/ipv6.h)
+    return len(conf) >= _FLAGS.size and _FLAGS.unpack_from(conf)[0] != 0
 
 
 def _next_hops(found: dict[int, bytes]) -> Iterator[tuple[int, str]]:

@@ -10,12 +10,12 @@ from typing import Final
 
 from vipa_agent.kernel.errors import NetlinkRefused
 from vipa_agent.kernel.nfnl import Batch, Element, Failure, NftSocket, SetRef
-from vipa_agent.kernel.sets import GATE_TABLES, IFNAMSIZ
+from vipa_agent.kernel.sets import FAMILIES, IFNAMSIZ
 
 ELEMENTS_PER_CHANGE: Final = 2000
 """2,000 of our elements take at most 200 kB: inside a default send buffer."""
 
-PAIRED: Final = frozenset(ref for table in GATE_TABLES for ref in (table.elected, table.steady))
+PAIRED: Final = frozenset(ref for family in FAMILIES for e in family.all for ref in (e.elected, e.steady))
 """The sets kept as :class:`Pairs`."""
 
 

@@ -36,6 +36,7 @@ from vipa_agent.kernel.netlink import (
 NFPROTO_INET: Final = 1
 NFPROTO_ARP: Final = 3
 NFPROTO_NETDEV: Final = 5
+NFPROTO_IPV6: Final = 10
 
 _SUBSYSTEM: Final = 10  # NFNL_SUBSYS_NFTABLES
 _BATCH_BEGIN: Final = 0x10

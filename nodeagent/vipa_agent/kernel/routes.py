@@ -55,7 +55,9 @@ _RTN_UNICAST: Final = 1
 _TO_TABLE, _GOTO, _NOP = 1, 2, 3  # FR_ACT_*
 _FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK = 3, 4, 6, 10
 _FRA_SUPPRESS_PREFIXLEN, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 14, 15, 16, 21
-_LINK_NOT_READY: Final = (errno.ENETDOWN, errno.ENETUNREACH, errno.ENODEV, errno.EINVAL)
+_NO_FAMILY: Final = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
+"""A kernel without IPv6."""
+_LINK_NOT_READY: Final = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV, errno.EINVAL)
 """The interface is down, gone, or has just lost the address the gateway hangs on: routes come when it is ready."""
 
 
@@ -82,11 +84,12 @@ class _Rule:
 
 
 class Routes:
-    """Applies the whole set of :class:`NicRoutes`; what is there of ours and not wanted goes."""
+    """Those of one address family. Applies the whole set of :class:`NicRoutes`; what else is there of ours goes."""
 
-    def __init__(self, route_socket: NetlinkSocket, mask: int) -> None:
+    def __init__(self, route_socket: NetlinkSocket, mask: int, family: int = socket.AF_INET) -> None:
         self._socket = route_socket
         self._mask = mask
+        self._family = family
         self._rules: frozenset[_Rule] = frozenset()
         self._filled: dict[str, frozenset[tuple[int, tuple[bytes, bytes, bytes]]]] = {}
         """Interface → (table, identity) of its routes that were there after the last :meth:`apply`, and of those to its
@@ -136,7 +139,8 @@ class Routes:
     def _fill_table(self, nic: NicRoutes) -> None:
         table = TABLE_BASE + nic.slot
         wanted = [_route_body(table, nic.ifindex, network, None) for network in nic.networks]
-        wanted += [_route_body(table, nic.ifindex, "0.0.0.0/0", gateway) for gateway in nic.gateways[:1]]
+        everywhere = "0.0.0.0/0" if self._family == socket.AF_INET else "::/0"
+        wanted += [_route_body(table, nic.ifindex, everywhere, gateway) for gateway in nic.gateways[:1]]
         there = {_identity(route) for route in self._dump(table)}
         for body in wanted:
             if _identity(body) not in there:  # replacing a route by itself would cost milliseconds
@@ -151,17 +155,20 @@ class Routes:
                 self._socket.request(RTM_DELROUTE, 0, route, "removing a route", fine=(errno.ESRCH,))
 
     def _dump(self, table: int) -> list[bytes]:
-        body = RTMSG.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, 0, 0) + attribute_u32(RTA_TABLE, table)
+        body = RTMSG.pack(self._family, 0, 0, 0, 0, 0, 0, 0, 0) + attribute_u32(RTA_TABLE, table)
         # An empty table is no table: ENOENT.
-        return self._socket.dump(RTM_GETROUTE, body, f"routes of table {table}", fine=(errno.ENOENT,))
+        fine = (errno.ENOENT, *_NO_FAMILY)
+        found = self._socket.dump(RTM_GETROUTE, body, f"routes of table {table}", fine=fine)
+        return [route for route in found if route[0] == self._family]
 
     def _present(self) -> list[_Rule]:
         found: list[_Rule] = []
-        for body in self._socket.dump(RTM_GETRULE, RTMSG.pack(socket.AF_INET, *[0] * 8), "list of rules"):
-            fields = attributes(body, RTMSG.size)
-            if fields.get(_FRA_PROTOCOL, b"\0")[0] != VIPA_PROTOCOL:
+        body = RTMSG.pack(self._family, *[0] * 8)
+        for rule_body in self._socket.dump(RTM_GETRULE, body, "list of rules", fine=_NO_FAMILY):
+            fields = attributes(rule_body, RTMSG.size)
+            if rule_body[0] != self._family or fields.get(_FRA_PROTOCOL, b"\0")[0] != VIPA_PROTOCOL:
                 continue
-            action = RTMSG.unpack_from(body)[7]
+            action = RTMSG.unpack_from(rule_body)[7]
             rule = _Rule(
                 priority=_u32(fields.get(_FRA_PRIORITY)),
                 action=action,
@@ -176,7 +183,7 @@ class Routes:
     def _rule_body(self, rule: _Rule) -> bytes:
         # struct fib_rule_hdr has the size and shape of struct rtmsg; its action stands where the route type does.
         parts = [
-            RTMSG.pack(socket.AF_INET, 0, 0, 0, 0, 0, 0, rule.action, 0),
+            RTMSG.pack(self._family, 0, 0, 0, 0, 0, 0, rule.action, 0),
             attribute_u32(_FRA_PRIORITY, rule.priority),
             attribute_u8(_FRA_PROTOCOL, VIPA_PROTOCOL),
         ]
@@ -212,7 +219,8 @@ def _to_lans(nic: NicRoutes) -> Iterator[tuple[int, tuple[bytes, bytes, bytes]]]
 def _route_body(table: int, ifindex: int, destination: str, gateway: str | None) -> bytes:
     network = ipaddress.ip_network(destination)
     scope = RT_SCOPE_UNIVERSE if gateway else RT_SCOPE_LINK
-    head = RTMSG.pack(socket.AF_INET, network.prefixlen, 0, 0, 0, VIPA_PROTOCOL, scope, _RTN_UNICAST, 0)
+    family = socket.AF_INET if network.version == 4 else socket.AF_INET6
+    head = RTMSG.pack(family, network.prefixlen, 0, 0, 0, VIPA_PROTOCOL, scope, _RTN_UNICAST, 0)
     parts = [head, attribute_u32(RTA_TABLE, table), attribute_u32(RTA_OIF, ifindex)]
     if network.prefixlen:
         parts.append(attribute(RTA_DST, network.network_address.packed))

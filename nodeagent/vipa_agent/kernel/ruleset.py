@@ -11,20 +11,14 @@ from typing import Final
 
 from vipa_agent.kernel.errors import Unsupported
 
-_PAIR: Final = "type ipv4_addr . ifname;"
 _QUOTABLE: Final = re.compile(r'[^"\\*]+')
 
-_GATE_SETS: Final = (
-    "set {t} alive {{ type ifname; flags timeout; }}",
-    "set {t} elected {{ " + _PAIR + " }}",
-    "set {t} steady {{ " + _PAIR + " }}",
-    "set {t} vips {{ type ipv4_addr; }}",
-)
+_TYPES: Final = {"arp": "type ipv4_addr", "ip6": "typeof @th,64,128"}
+"""Address part of a set: nft 1.0.6 has no name for the target of a neighbour solicitation, so the sets hold what stands
+8 bytes into ICMPv6, and the sender of an IPv6 packet is compared as the 16 bytes that it is."""
+_ALIVE: Final = "alive { type ifname; flags timeout; }"
 _ARP_SETS: Final = (
-    "set arp vipa own { " + _PAIR + " }",
-    "set arp vipa guarded { type ipv4_addr; }",
-    "set arp vipa claims { type ipv4_addr; flags timeout; }",
-    "map arp vipa ifaddr { type ifname : ipv4_addr; }",
+    "set arp vipa own { type ipv4_addr . ifname; }",
     "map arp vipa nic { type ifname : verdict; }",
 )
 _ARP_IN: Final = (
@@ -43,23 +37,65 @@ _ARP_OUT: Final = (
     "arp saddr ip . oifname @steady accept",
     "arp saddr ip @vips arp saddr ip set oifname map @ifaddr",
 )
+_ND_IN: Final = (
+    "icmpv6 type != nd-neighbor-solicit accept",
+    "@th,64,128 . iifname @elected iifname @alive accept",
+    "@th,64,128 . iifname @steady accept",
+    "@th,64,128 @guarded drop",
+)
+_ND_OUT: Final = (
+    "icmpv6 type != nd-neighbor-solicit accept",
+    "@nh,64,128 . oifname @elected oifname @alive accept",
+    "@nh,64,128 . oifname @steady accept",
+    "@nh,64,128 @vips ip6 saddr set oifname map @ifaddr",  # as for ARP
+)
 _FENCE: Final = (
+    "ether type ip6 jump fence6",
     "ether type != arp accept",
     "arp saddr ip . oifname @elected oifname @alive accept",
     "arp saddr ip . oifname @steady accept",
     "arp saddr ip @vips counter drop",
 )
+_ADVERT, _SOLICIT = "icmpv6 type nd-neighbor-advert @th,64,128", "icmpv6 type nd-neighbor-solicit @nh,64,128"
+_FENCE6: Final = tuple(
+    f"{what} {rule}"
+    for what in (_ADVERT, _SOLICIT)
+    for rule in (". oifname @elected6 oifname @alive accept", ". oifname @steady6 accept", "@vips6 counter drop")
+)
 
 
 def gate() -> str:
-    """Tables ``arp vipa`` and ``netdev vipa`` without devices."""
-    lines = ["add table arp vipa", "add table netdev vipa"]
-    lines += [f"add {form.format(t=table)}" for table in ("arp vipa", "netdev vipa") for form in _GATE_SETS]
+    """Tables ``arp vipa``, ``ip6 vipa`` and ``netdev vipa`` without devices."""
+    lines = [f"add table {family} vipa" for family in ("arp", "ip6", "netdev")]
+    lines += [f"add set {family} vipa {_ALIVE}" for family in ("arp", "ip6", "netdev")]
+    for family, address in _TYPES.items():
+        lines += [f"add set {family} vipa {text}" for text in _elections("", address)]
+        lines += [
+            f"add set {family} vipa guarded {{ {address}; }}",
+            f"add set {family} vipa claims {{ {address}; flags timeout; }}",
+        ]
     lines += [f"add {text}" for text in _ARP_SETS]
-    lines += _chain("arp vipa in", "{ type filter hook input priority 0; policy accept; }", _ARP_IN)
-    lines += _chain("arp vipa out", "{ type filter hook output priority 0; policy accept; }", _ARP_OUT)
+    lines += [
+        "add map arp vipa ifaddr { type ifname : ipv4_addr; }",
+        "add map ip6 vipa ifaddr { type ifname : ipv6_addr; }",
+    ]
+    lines += [f"add set netdev vipa {text}" for text in _elections("", _TYPES["arp"])]
+    lines += [f"add set netdev vipa {text}" for text in _elections("6", _TYPES["ip6"])]
+    for family, into, out in (("arp", _ARP_IN, _ARP_OUT), ("ip6", _ND_IN, _ND_OUT)):
+        lines += _chain(f"{family} vipa in", "{ type filter hook input priority 0; policy accept; }", into)
+        lines += _chain(f"{family} vipa out", "{ type filter hook output priority 0; policy accept; }", out)
+    lines += _chain("netdev vipa fence6", "", _FENCE6)
     lines += _chain("netdev vipa fence", "", _FENCE)
     return "\n".join(lines)
+
+
+def _elections(suffix: str, address: str) -> tuple[str, ...]:
+    pair = f"{address} . iifname" if address.startswith("typeof") else f"{address} . ifname"
+    return (
+        f"elected{suffix} {{ {pair}; }}",
+        f"steady{suffix} {{ {pair}; }}",
+        f"vips{suffix} {{ {address}; }}",
+    )
 
 
 def devices(wanted: Mapping[int, str], present: Iterable[str]) -> str:
@@ -87,26 +123,31 @@ def marks(values: Mapping[int, int], mask: int, *, forwarded_replies: bool) -> s
         "add table arp vipa",
         "add table inet vipa",
         "add set inet vipa local4 { type ipv4_addr; }",
+        "add set inet vipa local6 { type ipv6_addr; }",
         "add set inet vipa switched_on { type ifname; }",
         "add map inet vipa nic { type ifname : verdict; }",
         "add map inet vipa out4 { type ipv4_addr : verdict; }",
+        "add map inet vipa out6 { type ipv6_addr : verdict; }",
     ]
     for slot, mark in sorted(values.items()):
         rule = (f"meta mark set meta mark & {~mask & 0xFFFFFFFF:#010x} | {mark:#010x}",)
         lines += _chain(f"arp vipa mark_{slot}", "", rule) + _chain(f"inet vipa mark_{slot}", "", rule)
-    into = ("ip daddr @local4 iifname vmap @nic",)
+    into = ("ip daddr @local4 iifname vmap @nic", "ip6 daddr @local6 iifname vmap @nic")
     lines += _chain("inet vipa pre", "{ type filter hook prerouting priority mangle; policy accept; }", into)
-    out = ("ip saddr vmap @out4",)
+    out = ("ip saddr vmap @out4", "ip6 saddr vmap @out6")
     lines += _chain("inet vipa out", "{ type route hook output priority mangle; policy accept; }", out)
     if forwarded_replies:
         # A pod's reply bears the pod's address until conntrack rewrites it: go by the connection's first destination.
-        reply = ("ct direction reply ct original ip daddr vmap @out4",)
+        reply = tuple(
+            f"ct direction reply ct original {ip} daddr vmap @{out_map}"
+            for ip, out_map in (("ip", "out4"), ("ip6", "out6"))
+        )
         lines += _chain("inet vipa reply", "{ type filter hook prerouting priority mangle + 1; policy accept; }", reply)
     return "\n".join(lines)
 
 
 def no_tables(families: Iterable[str]) -> str:
-    """Delete table vipa of each family ("arp", "netdev", "inet"), there or not."""
+    """Delete table vipa of each family ("arp", "inet" …), there or not."""
     return "\n".join(f"add table {family} vipa\ndelete table {family} vipa" for family in families)
 
 

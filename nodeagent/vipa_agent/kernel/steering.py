@@ -3,12 +3,15 @@
 Only interfaces that share a LAN with another one are steered; without any, nothing of this is there at all.
 """
 
+import errno
 import ipaddress
+import socket
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Final
 
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks, ruleset, sets, settings
+from vipa_agent.kernel.errors import NetlinkRefused
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.links import Links
 from vipa_agent.kernel.mirror import Change, Mirror
@@ -16,7 +19,8 @@ from vipa_agent.kernel.netlink import NetlinkSocket
 from vipa_agent.kernel.nfnl import NFPROTO_INET, SetRef, chain_of, jump
 from vipa_agent.kernel.routes import NicRoutes, Routes
 
-_MIRRORED: Final = (sets.NIC, sets.LOCAL4, sets.OUT4, sets.SWITCHED_ON)
+_MAPS: Final = tuple((family.local, family.out) for family in sets.FAMILIES)
+_MIRRORED: Final = (sets.NIC, sets.SWITCHED_ON, *(ref for pair in _MAPS for ref in pair))
 
 
 class Steering:
@@ -39,7 +43,7 @@ class Steering:
         self._mirror = mirror
         self._nft = nft
         self._route_socket = route_socket
-        self._routes = Routes(route_socket, mask)
+        self._routes = {4: Routes(route_socket, mask), 6: Routes(route_socket, mask, socket.AF_INET6)}
         self._mask = mask
         self._forwarded_replies = forwarded_replies
         self._made: frozenset[int] | None = None
@@ -54,26 +58,33 @@ class Steering:
         """Steer these own addresses, and the virtual IPs where they are elected. Raises RulesetRefused,
         NetlinkRefused, Unsupported (more interfaces than marks)."""
         there = self._load()
-        wanted = marks.shared_lans((name, address) for name, address in own if name in indexes)
+        every = [(name, address) for name, address in own if name in indexes]
+        wanted = marks.shared_lans(every)
+        gated = frozenset(vips)
+        if any(":" in address for address in gated):
+            # Replies from a virtual IPv6 address need a way out too where the endpoint is known by its IPv4 address.
+            ours = {name for name, _ in every}
+            every += [(i.name, a) for i in links if i.name in ours for a in i.addresses if ":" in a]
         if not wanted:
             if there:
                 self.remove()
             return
         slots = marks.slots(wanted, self._slots(), self._mask)
         self._make_tables(frozenset(slots.values()))
-        self._routes.apply(self._nic_routes(slots, own, links, indexes))
+        for version, routes in self._routes.items():
+            of_version = [(n, a) for n, a in every if n in slots and ipaddress.ip_interface(a).version == version]
+            routes.apply(self._nic_routes(slots, of_version, links, indexes, version))
         self._heed_marks(slots, indexes)
         nics = {sets.interface_key(name): jump(_chain(slot)) for name, slot in slots.items()}
-        own_here = {str(ipaddress.ip_interface(address).ip): name for name, address in own if name in slots}
-        out = self._current_out(vips, slots)
-        out |= {sets.address_key(address): jump(_chain(slots[name])) for address, name in own_here.items()}
-        local = {sets.address_key(address): b"" for address in (*vips, *own_here)}
-        maps: dict[SetRef, Mapping[bytes, bytes]] = {
-            sets.NIC: nics,
-            sets.ARP_NIC: nics,
-            sets.LOCAL4: local,
-            sets.OUT4: out,
-        }
+        own_here = {str(ipaddress.ip_interface(address).ip): name for name, address in every if name in slots}
+        maps: dict[SetRef, Mapping[bytes, bytes]] = {sets.NIC: nics, sets.ARP_NIC: nics}
+        for family in sets.FAMILIES:
+            of_vips = [vip for vip in gated if sets.family_of(vip) is family]
+            of_own = {a: name for a, name in own_here.items() if sets.family_of(a) is family}
+            out = self._current_out(family, of_vips, slots)
+            out |= {sets.address_key(address): jump(_chain(slots[name])) for address, name in of_own.items()}
+            maps[family.local] = {sets.address_key(address): b"" for address in (*of_vips, *of_own)}
+            maps[family.out] = out
         self._mirror.sync(maps)
 
     def lacking(self, ready: Container[str]) -> str:
@@ -82,18 +93,19 @@ class Steering:
             return ""
         if not self._mirror.socket.has_table(NFPROTO_INET, sets.TABLE):
             return f"table inet {sets.TABLE}"
-        return self._routes.lacking(ready)
+        return next((lacking for routes in self._routes.values() if (lacking := routes.lacking(ready))), "")
 
     def flip(self, change: Change, addresses: Iterable[str], interface: str) -> None:
         """Add to a transaction: replies from these virtual IPs leave by ``interface`` from now on."""
-        if sets.OUT4 not in self._mirror.known:
+        if sets.NIC not in self._mirror.known:
             return
         slot = self._slots().get(interface)
-        keys = [sets.address_key(address) for address in addresses]
-        if slot is None:
-            change.drop(sets.OUT4, keys)
-        else:
-            change.put(sets.OUT4, dict.fromkeys(keys, jump(_chain(slot))))
+        for family, of_family in sets.by_family(addresses):
+            keys = [sets.address_key(address) for address in of_family]
+            if slot is None:
+                change.drop(family.out, keys)
+            else:
+                change.put(family.out, dict.fromkeys(keys, jump(_chain(slot))))
 
     def remove(self) -> None:
         """Remove all of it and put the reverse-path settings back. Raises RulesetRefused, NetlinkRefused."""
@@ -105,7 +117,8 @@ class Steering:
                     settings.write(self._route_socket, ifindex, settings.SRC_VALID_MARK, 0)
         if self._mirror.known.get(sets.ARP_NIC):
             self._mirror.sync({sets.ARP_NIC: {}})
-        self._routes.apply(())
+        for routes in self._routes.values():
+            routes.apply(())
         self._nft.run(ruleset.no_tables(("inet",)))
         self._mirror.forget(_MIRRORED)
         self._made = None
@@ -116,8 +129,15 @@ class Steering:
             self._mirror.forget(_MIRRORED)
             self._made = None
             return False
-        if sets.OUT4 not in self._mirror.known:
-            self._mirror.load(_MIRRORED)
+        if sets.NIC not in self._mirror.known:
+            try:
+                self._mirror.load(_MIRRORED)
+            except NetlinkRefused as error:
+                if error.code != errno.ENOENT:
+                    raise
+                # A table of a version that did not know IPv6: completed, then read.
+                self._nft.run(ruleset.marks({}, self._mask, forwarded_replies=self._forwarded_replies))
+                self._mirror.load(_MIRRORED)
         return True
 
     def _slots(self) -> dict[str, int]:
@@ -149,8 +169,10 @@ class Steering:
         own: Sequence[tuple[str, str]],
         links: Sequence[LocalInterface],
         indexes: Mapping[str, int],
+        version: int,
     ) -> list[NicRoutes]:
-        gateways = {link.name: link.gateways for link in links}
+        six = version == 6
+        gateways = {link.name: tuple(g for g in link.gateways if (":" in g) is six) for link in links}
         networks: dict[str, list[str]] = {}
         for name, address in own:
             networks.setdefault(name, []).append(str(ipaddress.ip_interface(address).network))
@@ -164,14 +186,15 @@ class Steering:
                 gateways=gateways.get(name, ()),
             )
             for name, slot in sorted(slots.items())
+            if name in networks
         ]
 
-    def _current_out(self, vips: Iterable[str], slots: Mapping[str, int]) -> dict[bytes, bytes]:
+    def _current_out(self, family: sets.Family, vips: Iterable[str], slots: Mapping[str, int]) -> dict[bytes, bytes]:
         """Where replies of virtual IPs go now: by the election, or as they went (a lingering holder still serves)."""
         keys = {sets.address_key(vip) for vip in vips}
         chains = {_chain(slot) for slot in slots.values()}
-        out = {k: d for k, d in self._mirror.known[sets.OUT4].items() if k in keys and chain_of(d) in chains}
-        for ref in (sets.ARP.elected, sets.ARP.steady):
+        out = {k: d for k, d in self._mirror.known[family.out].items() if k in keys and chain_of(d) in chains}
+        for ref in (family.record.elected, family.record.steady):
             for pair in self._mirror.known[ref]:
                 address, interface = sets.pair_of(pair)
                 if interface in slots:

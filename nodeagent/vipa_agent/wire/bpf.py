@@ -10,6 +10,8 @@ import struct
 from collections.abc import Sequence
 from typing import Final
 
+from vipa import frames6
+
 SNAP_TAGGED: Final = 1
 """Verdict length of a frame with an 802.1Q tag: it belongs to another LAN."""
 SNAP_FORWARDED: Final = 2
@@ -59,6 +61,29 @@ def beat_filter(ifindex: int, mac: bytes, port: int) -> bytes:
             (_RET, SNAP_WHOLE, "", ""),
         ]
     )
+
+
+def beat6_filter(ifindex: int, mac: bytes, port: int) -> bytes:
+    """UDP over IPv6, without extension headers, to ``port``, on exactly this interface; for sockets bound to
+    ETH_P_IPV6."""
+    return _ipv6(ifindex, mac, frames6.UDP, [(_LD_H, 56, "", ""), (_JEQ, port, "", "drop")])
+
+
+def nd_filter(ifindex: int, mac: bytes) -> bytes:
+    """Neighbour solicitations and advertisements, likewise."""
+    kinds: list[Step] = [
+        (_LD_B, 54, "", ""),
+        (_JEQ, frames6.SOLICIT, "wanted", ""),
+        (_JEQ, frames6.ADVERTISE, "", "drop"),
+        (-1, 0, "wanted", ""),
+    ]
+    return _ipv6(ifindex, mac, frames6.ICMPV6, kinds)
+
+
+def _ipv6(ifindex: int, mac: bytes, protocol: int, judged: list[Step]) -> bytes:
+    hop_limit: list[Step] = [(_LD_B, 21, "", ""), (_JEQ, 255, "", "forwarded")]  # both are for this LAN alone
+    protocols: list[Step] = [(_LD_B, 20, "", ""), (_JEQ, protocol, "", "drop")]
+    return _assemble([*protocols, *judged, *_for_us(ifindex, mac), *hop_limit, (_RET, SNAP_WHOLE, "", "")])
 
 
 def drop_all() -> bytes:

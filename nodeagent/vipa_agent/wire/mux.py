@@ -31,14 +31,14 @@ class Mux:
 
     def sync(self, nics: Iterable[Nic]) -> dict[str, str]:
         """Make the sockets fit ``nics``, the whole set of service interfaces. An interface of the same name with
-        another ifindex or MAC gets new sockets; changed addresses are taken in by the old ones.
+        another ifindex or MAC gets new sockets; what else changed is taken in by the old ones.
 
         Returns what could not be opened: {interface: message for people}. The next ``sync`` tries those again.
         """
         wanted = {nic.name: nic for nic in nics}
         for name, open_socket in list(self._sockets.items()):
             nic = wanted.get(name)
-            if nic is not None and nic == replace(open_socket.nic, addresses=nic.addresses):
+            if nic is not None and nic == replace(open_socket.nic, addresses=nic.addresses, router=nic.router):
                 open_socket.nic = nic
             else:
                 self._close(name)
@@ -75,7 +75,7 @@ class Mux:
         return Sent.GONE if on is None else on.probe(action.address, action.sender_address, action.mac)
 
     def announce(self, action: Announce) -> Counter[Sent]:
-        """Carry out ``Announce``: both forms for each address. Returns how many frames had which result."""
+        """Carry out ``Announce``: every form for each address. Returns how many frames had which result."""
         on = self._sockets.get(action.interface)
         if on is None:
             return Counter({Sent.GONE: 2 * len(action.addresses)})

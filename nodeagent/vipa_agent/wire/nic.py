@@ -1,4 +1,4 @@
-"""The packet sockets of one service interface: heartbeats and ARP in, heartbeats, probes and announcements out.
+"""The packet sockets of one service interface: heartbeats, ARP and ND in, heartbeats, probes and announcements out.
 
 A socket per protocol, since the kernel stamps what is sent with the socket's protocol (the egress gate looks at it) and
 hands a socket of one protocol neither other traffic nor what the node sends itself.
@@ -10,11 +10,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from vipa import frames
+from vipa import frames, frames6
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
 from vipa_agent.wire import bpf
 from vipa_agent.wire.sieve import Sieve
@@ -31,18 +32,23 @@ _RECEIVE_BUFFER: Final = 1 << 20
 _PRIORITY: Final = 6
 """TC_PRIO_INTERACTIVE: first band of pfifo_fast; 7 would need a capability."""
 
+_IPV6_SOURCE_AT, _ICMP_TYPE_AT, _ND_TARGET_AT = 22, 54, 62
+"""In a frame that the filter has let through: ND without extension headers."""
+
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """A service interface as it is now. ``addresses`` are its own, without prefix length."""
+    """A service interface as it is now. ``addresses`` are its own, without prefix length; ``router``: its kernel
+    says of itself that it is one, in IPv6."""
 
     name: str
     ifindex: int
     mac: str
     addresses: tuple[str, ...] = ()
+    router: bool = False
 
 
 class Sent(StrEnum):
@@ -99,24 +105,28 @@ class NicSocket:
         self.arp_read = 0
         self._sieve = sieve
         self._port = port
-        self._paths: dict[tuple[str, str, str], frames.BeatPath] = {}
+        self._paths: dict[tuple[str, str, str], frames.BeatPath | frames6.BeatPath6] = {}
         mac = frames.pack_mac(nic.mac)
-        self._beats = _open(nic, frames.ETHERTYPE_IPV4, bpf.beat_filter(nic.ifindex, mac, port))
-        try:
-            self._arp = _open(nic, frames.ETHERTYPE_ARP, bpf.arp_filter(nic.ifindex, mac))
-        except OSError:
-            self._beats.close()
-            raise
+        with ExitStack() as undo:
+            self._beats = undo.enter_context(_open(nic, frames.ETHERTYPE_IPV4, bpf.beat_filter(nic.ifindex, mac, port)))
+            self._arp = undo.enter_context(_open(nic, frames.ETHERTYPE_ARP, bpf.arp_filter(nic.ifindex, mac)))
+            six = frames6.ETHERTYPE_IPV6
+            self._beats6 = undo.enter_context(_open(nic, six, bpf.beat6_filter(nic.ifindex, mac, port)))
+            self._nd = undo.enter_context(_open(nic, six, bpf.nd_filter(nic.ifindex, mac)))
+            self._resources = undo.pop_all()
 
-    def filenos(self) -> tuple[int, int]:
-        """File descriptors (heartbeats, ARP) to wait on. On a busy LAN ARP may be read by the clock instead: it is
-        kept apart so that a thousand requests a second need not wake anyone a thousand times."""
-        return self._beats.fileno(), self._arp.fileno()
+    def beat_filenos(self) -> tuple[int, int]:
+        """File descriptors to wait on for heartbeats."""
+        return self._beats.fileno(), self._beats6.fileno()
+
+    def arp_filenos(self) -> tuple[int, int]:
+        """Those of ARP and ND. On a busy LAN they may be read by the clock instead: they are kept apart so that a
+        thousand requests a second need not wake anyone a thousand times."""
+        return self._arp.fileno(), self._nd.fileno()
 
     def close(self) -> None:
-        """Close both sockets."""
-        self._beats.close()
-        self._arp.close()
+        """Close the sockets."""
+        self._resources.close()
 
     def drain(self) -> list[BeatReceived | ArpSeen]:
         """Everything waiting, heartbeats first, each kind in order of arrival and at most ``DRAIN_MAX``."""
@@ -124,11 +134,11 @@ class NicSocket:
 
     def drain_beats(self) -> list[BeatReceived]:
         """Heartbeats waiting."""
-        return self._drain(self._beats, self._beat)
+        return [*self._drain(self._beats, self._beat), *self._drain(self._beats6, self._beat6)]
 
     def drain_arp(self) -> list[ArpSeen]:
-        """ARP frames of other stations (and of the node's other NICs on the same LAN) waiting."""
-        return self._drain(self._arp, self._arp_seen)
+        """ARP and ND frames of other stations (and of the node's other NICs on the same LAN) waiting."""
+        return [*self._drain(self._arp, self._arp_seen), *self._drain(self._nd, self._nd_seen)]
 
     def send_beat(self, source_address: str, target_address: str, target_mac: str, payload: bytes) -> Sent:
         """One heartbeat; ``target_mac`` "" is everyone. ValueError for what cannot be put into a frame."""
@@ -137,24 +147,28 @@ class NicSocket:
         if path is None:
             if len(self._paths) >= PATHS_MAX:
                 self._paths.clear()
-            path = frames.BeatPath(
-                self.nic.mac, target_mac or frames.BROADCAST_MAC, source_address, target_address, self._port
-            )
+            kind = frames6.BeatPath6 if ":" in source_address else frames.BeatPath
+            path = kind(self.nic.mac, target_mac or frames.BROADCAST_MAC, source_address, target_address, self._port)
             self._paths[key] = path
-        return _send(self._beats, path.frame(payload))
+        return _send(self._beats6 if ":" in source_address else self._beats, path.frame(payload))
 
     def probe(self, address: str, sender_address: str, mac: str = "") -> Sent:
         """Ask who has ``address``: everyone, or only the station ``mac``."""
+        if ":" in address:
+            return _send(self._nd, frames6.solicitation(self.nic.mac, sender_address, address, mac))
         return _send(self._arp, frames.arp_request(self.nic.mac, sender_address, address, mac or frames.BROADCAST_MAC))
 
-    def announce(self, address: str) -> tuple[Sent, Sent]:
-        """Gratuitous ARP for ``address``: results of the request form and of the reply form."""
+    def announce(self, address: str) -> tuple[Sent, ...]:
+        """Gratuitous ARP for ``address``, results of the request form and of the reply form; or an unsolicited
+        neighbour advertisement."""
+        if ":" in address:
+            return (_send(self._nd, frames6.advertisement(self.nic.mac, address, router=self.nic.router)),)
         request, reply = frames.announcements(self.nic.mac, address)
         return _send(self._arp, request), _send(self._arp, reply)
 
     def count_overflow(self) -> None:
         """Fetch what the kernel dropped because the receive buffers were full (it forgets the number when read)."""
-        for sock in (self._beats, self._arp):
+        for sock in (self._beats, self._arp, self._beats6, self._nd):
             statistics = sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)  # struct tpacket_stats: packets, drops
             self.dropped[Dropped.OVERFLOW] += int.from_bytes(statistics[4:8], sys.byteorder)
 
@@ -176,7 +190,12 @@ class NicSocket:
         return found
 
     def _beat(self, frame: bytes) -> BeatReceived | Dropped:
-        beat = frames.parse_beat(frame, self._port)
+        return self._beat_seen(frames.parse_beat(frame, self._port))
+
+    def _beat6(self, frame: bytes) -> BeatReceived | Dropped:
+        return self._beat_seen(frames6.parse_beat6(frame, self._port))
+
+    def _beat_seen(self, beat: frames.Beat | None) -> BeatReceived | Dropped:
         if beat is None:
             return Dropped.MALFORMED
         if beat.target_address not in self.nic.addresses:
@@ -184,10 +203,23 @@ class NicSocket:
         return BeatReceived(self.nic.name, beat.source_address, beat.source_mac, beat.payload)
 
     def _arp_seen(self, frame: bytes) -> ArpSeen | Dropped:
+        return self._shown(frame, frame[22:28], frame[28:32], frames.parse_arp)
+
+    def _nd_seen(self, frame: bytes) -> ArpSeen | Dropped:
+        advertises = frame[_ICMP_TYPE_AT] == frames6.ADVERTISE
+        claimed = (
+            frame[_ND_TARGET_AT : _ND_TARGET_AT + 16] if advertises else frame[_IPV6_SOURCE_AT : _IPV6_SOURCE_AT + 16]
+        )
+        return self._shown(frame, frame[6:12], claimed, frames6.parse_nd)
+
+    def _shown(
+        self, frame: bytes, mac: bytes, claimed: bytes, parse: Callable[[bytes], frames.Arp | None]
+    ) -> ArpSeen | Dropped:
+        """What the election is shown of a frame in which ``mac`` says to have the address ``claimed``."""
         self.arp_read += 1
-        if self._sieve is not None and not self._sieve.passes(time.monotonic(), frame, frame[22:28], frame[28:32]):
+        if self._sieve is not None and not self._sieve.passes(time.monotonic(), frame, mac, claimed):
             return Dropped.SURPLUS
-        arp = frames.parse_arp(frame)
+        arp = parse(frame)
         if arp is None:
             return Dropped.MALFORMED
         kind = ArpKind.REPLY if arp.is_reply else ArpKind.REQUEST
