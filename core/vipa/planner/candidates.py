@@ -102,8 +102,12 @@ class Candidates:
         by_place = {(h.endpoint.node, h.endpoint.interface): h for h in allowed}
         for home in homes:
             known_as = by_place.get((home.endpoint.node, home.endpoint.interface))
-            if known_as is not None:  # named by its address of another family: known by that of the VIP's first one
-                yield home.endpoint if self._lans.holds(lan, home) else known_as.endpoint
+            if known_as is None:
+                continue
+            if self._lans.holds(lan, home):
+                yield home.endpoint
+            elif (":" in address) is not (":" in known_as.endpoint.address):
+                yield known_as.endpoint  # named by its address of the other family
 
     @staticmethod
     def _allowed(home: Home, spec: VirtualIPSpec) -> bool:
