@@ -72,7 +72,7 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
         if address.partition("/")[0] in node.health.endpoints
     )
     guard = Guard(tuple(sorted(node.by_address)), tuple(sorted(own)))
-    identity = tuple((i.name, i.mac) for i in interfaces)
+    identity = tuple((i.name, i.mac, i.link_local) for i in interfaces)
     if (guard, identity) != node.guarded:
         node.guarded = (guard, identity)
         node.emit(guard)

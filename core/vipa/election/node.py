@@ -48,7 +48,7 @@ class Node:
         self.our_macs: dict[str, str] = {}
         self.stopping_since: float | None = None
         self.stopped = False
-        self.guarded: tuple[Guard, tuple[tuple[str, str], ...]] | None = None
+        self.guarded: tuple[Guard, tuple[tuple[str, str, str], ...]] | None = None
         """What the kernel layer was last told to guard, and the names and MACs it was told for."""
         self.peer_addresses: set[str] = set()
         self.claims: list[Action] = []
