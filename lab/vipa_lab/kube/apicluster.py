@@ -68,7 +68,7 @@ class ApiCluster(Cluster):
             argv = [sys.executable, "-m", "vipa_agent.main", *self.words(name)]
             environment = self.environment.get(name)
             started = self.node(name).start(argv, "agent", capabilities=AGENT_CAPABILITIES, env=environment)
-            self._keep(name, started)
+            self.keep(name, started)
 
     def start_assigned(self) -> None:
         """Both agents, and a plan as soon as both have reported their interfaces, until the first of it serves."""
