@@ -73,7 +73,8 @@ def _candidate(vip: Json, candidate: Json, unasked: dict[str, str]) -> Json:
     holder = status_of(vip).get("holder") or {}
     node, interface = candidate.get("node", ""), candidate.get("interface", "")
     serves = (node, interface) == (holder.get("node"), holder.get("interface"))
-    means = words_for(candidate.get("reason", ""))
+    failing = list(candidate.get("failing") or ())
+    means = f"its health checks fail: {', '.join(failing)}" if failing else words_for(candidate.get("reason", ""))
     if node in unasked:
         means = f"its node is {unasked[node]}" + ("; it hands over as soon as another can serve" if serves else "")
     return {

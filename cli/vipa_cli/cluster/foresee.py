@@ -27,7 +27,9 @@ def foresee(vip: Json) -> list[Next]:
     if spec_of(vip).get("paused"):
         how = "spec.paused is set, so nothing moves; the address stays silent until that is over"
         return [Next(fault, "", how) for fault in faults]
-    others = [c for c in status_of(vip).get("succession") or () if c.get("healthy")]
+    order = status_of(vip).get("succession") or ()
+    # whose health checks fail takes over all the same, when nobody else can
+    others = [c for c in order if c.get("healthy")] or [c for c in order if c.get("failing")]
     inside = next((c for c in others if c["node"] == node and c.get("interface") != interface), None)
     outside = next((c for c in others if c["node"] != node), None)
     return [

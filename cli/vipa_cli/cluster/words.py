@@ -30,6 +30,7 @@ _WORDS: Final = {
     Reason.LOST_DUEL: "two held it, and the other had the better claim",
     Reason.RIVAL_ANNOUNCED: "a better one announced it, though unheard",
     Reason.NO_HEALTHY_ENDPOINT: "no interface of the node is healthy",
+    Reason.HEALTH_CHECK_FAILED: "a health check failed there, or on the holder before",
     Reason.SHUTDOWN: "its agent was stopped, and nobody could take over",
     Reason.PLAN_REMOVED: "it is not in the plan any more",
     Reason.CONFLICT: "a foreign machine answers for the address",

@@ -109,6 +109,7 @@ class CandidateStatus(Wire, frozen=True):
     address: Annotated[str, Meta(description="The interface's own address")] = ""
     healthy: bool = False
     reason: Annotated[str, Meta(description="Why it serves or does not")] = ""
+    failing: Annotated[tuple[str, ...], Meta(description="Health checks that fail on its node, and how")] = ()
 
 
 class TransitionStatus(Wire, frozen=True):

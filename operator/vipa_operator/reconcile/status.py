@@ -51,7 +51,7 @@ def status_of(facts: Facts, before: VirtualIPStatus, now: datetime) -> VirtualIP
         holder=holder,
         spares=len(others),
         succession=succession,
-        next_hops=_next_hops(succession, holder),
+        next_hops=_next_hops(facts, holder),
         last_transitions=_transitions(facts, holder, before, now),
         move=facts.move,
         conditions=_conditions(facts, holder, others, before, now),
@@ -91,15 +91,30 @@ def _succession(facts: Facts, holder: HolderStatus | None) -> tuple[CandidateSta
     held = [holder is not None and (e.node, e.interface) == (holder.node, holder.interface) for e in order]
     rank = held.index(True) if True in held else None
     return tuple(
-        CandidateStatus(e.node, e.interface, e.address, health.healthy, _why(facts, e, i, rank, health))
+        CandidateStatus(
+            e.node,
+            e.interface,
+            e.address,
+            health.healthy and not _failing(facts, e.node),
+            _why(facts, e, i, rank, health),
+            _failing(facts, e.node),
+        )
         for i, (e, health) in enumerate(zip(order, facts.health, strict=True))
     )
+
+
+def _failing(facts: Facts, node: str) -> tuple[str, ...]:
+    """The health checks that fail on ``node``, in its agent's words."""
+    report = facts.reports.get(node)
+    return report.failing if report is not None else ()
 
 
 def _why(facts: Facts, endpoint: Endpoint, at: int, held: int | None, health: Health) -> Reason:
     """Why the endpoint at place ``at`` serves (``held`` is the holder's place), or why it does not."""
     assert facts.plan is not None
     report = facts.reports.get(endpoint.node)
+    if health.healthy and _failing(facts, endpoint.node):
+        return Reason.HEALTH_CHECK_FAILED
     if at == held:
         return word(report.reason, Reason.TOP_OF_LIST) if report is not None else Reason.TOP_OF_LIST
     if not health.healthy:
@@ -116,11 +131,13 @@ def _why(facts: Facts, endpoint: Endpoint, at: int, held: int | None, health: He
     return Reason.FAILBACK_NEVER if facts.plan.policy.failback is FailbackPolicy.NEVER else Reason.FAILBACK_WAITING
 
 
-def _next_hops(succession: tuple[CandidateStatus, ...], holder: HolderStatus | None) -> tuple[str, ...]:
-    """The healthy interfaces of the node that has the address bound: traffic is accepted on each of them."""
-    if holder is None:
+def _next_hops(facts: Facts, holder: HolderStatus | None) -> tuple[str, ...]:
+    """The healthy interfaces of the node that has the address bound: traffic is accepted on each of them, whatever the
+    health checks say of the program behind."""
+    if holder is None or facts.plan is None:
         return ()
-    return tuple(c.address for c in succession if c.healthy and c.node == holder.node)
+    known = zip(facts.plan.succession, facts.health, strict=True)
+    return tuple(e.address for e, health in known if health.healthy and e.node == holder.node)
 
 
 def _transitions(
@@ -148,7 +165,7 @@ def _transitions(
 
 def _gap(facts: Facts, reason: Reason) -> str:
     """What the formulas say about how long nobody answered, where they know."""
-    if reason in (Reason.HANDED_OVER, Reason.BETTER_ENDPOINT_BACK):
+    if reason in (Reason.HANDED_OVER, Reason.BETTER_ENDPOINT_BACK, Reason.HEALTH_CHECK_FAILED):
         return "0ms"  # make before break (rule 4)
     if reason is Reason.HOLDER_SILENT and facts.plan is not None:
         return f"{node_death_s(facts.plan.policy.profile) * 1000:.0f}ms"
@@ -173,7 +190,7 @@ def _conditions(
     return (
         condition("Accepted", *_accepted(facts)),
         condition("Conflict", *_conflict(facts)),
-        condition("Ready", *_ready(facts, holder)),
+        condition("Ready", *_ready(facts, holder, others)),
         condition("Redundant", *_redundant(facts, holder, others)),
     )
 
@@ -198,9 +215,13 @@ def _conflict(facts: Facts) -> Verdict:
     return False, Reason.NO_CONFLICT, "nobody else uses the address"
 
 
-def _ready(facts: Facts, holder: HolderStatus | None) -> Verdict:
+def _ready(facts: Facts, holder: HolderStatus | None, others: list[CandidateStatus]) -> Verdict:
     if holder is not None:
         assert facts.holding is not None
+        if failing := _failing(facts, holder.node):
+            after = "it is to hand over" if others else "no other candidate passes, so it stays"
+            what = f"{holder.endpoint} serves, but its health checks fail: {', '.join(failing)}; {after}"
+            return False, Reason.HEALTH_CHECK_FAILED, what
         reason = word(facts.holding.report.reason, Reason.TOP_OF_LIST)
         return True, reason, f"{holder.endpoint} serves"
     if facts.plan is None:
