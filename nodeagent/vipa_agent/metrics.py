@@ -44,6 +44,8 @@ class Picture:
     """Interface → healthy."""
     conflict: dict[str, bool] = field(default_factory=dict)
     """VIP → a foreign station has it."""
+    check_failing: dict[str, bool] = field(default_factory=dict)
+    """VIP with health checks → one of them fails on this node."""
     permit_on: dict[str, str] = field(default_factory=dict)
     """Group → interface of its permit; "" for an untimed one."""
     permits: Mapping[str, float] = field(default_factory=dict)
@@ -108,6 +110,7 @@ class Metrics:
              picture.holder.items()),
             ("endpoint_healthy", "Whether the interface can serve", ("interface",), _single(picture.endpoint_healthy)),
             ("conflict", "1 while a foreign station has the VIP", ("vip",), _single(picture.conflict)),
+            ("check_failing", "Whether a health check of the VIP fails here", ("vip",), _single(picture.check_failing)),
             ("permit_remaining_seconds", "Life left of the kernel's permit", ("group",),
              (((group,), _left_s(picture.permits, on, now)) for group, on in picture.permit_on.items())),
             ("api_watch_age_seconds", "Time since the API last said anything", (),

@@ -173,6 +173,7 @@ def picture(elector: Elector) -> Picture:
         },
         endpoint_healthy={e.interface: e.healthy for e in node.health.endpoints.values()},
         conflict={vip.name: bool(vip.conflict) for vip in node.vips.values()},
+        check_failing={v.name: v.verdict is Verdict.FAILING for v in node.vips.values() if v.plan.checks},
         permit_on={
             group_of[vip.name]: "" if node.alone(vip) else vip.interface
             for vip in node.vips.values()
