@@ -1,7 +1,7 @@
 """What hooks are told: each change of a virtual IP's role on this node, and of the interface that serves it.
 
 Claims that come to nothing, and the steps of a hand-over, are no news: while it is not Holder a node is a Spare, or
-Excluded when it has no healthy endpoint, or Idle when the virtual IP is none of its (any more).
+Excluded when it has no healthy endpoint or fails a health check, or Idle when the virtual IP is none of its (any more).
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Any, Final
 from vipa.election.actions import Notice, Transition
 from vipa.election.node import Node
 from vipa.election.states import State
-from vipa.election.vip import VipState
+from vipa.election.vip import Verdict, VipState
 from vipa.reasons import Reason
 from vipa_agent.hookcall import STOPPED
 from vipa_agent.picture import reason_of
@@ -68,16 +68,18 @@ class Notifier:
             self._tell(name, _Told(), Reason.PLAN_REMOVED)
 
     def stopped(self) -> None:
-        """The agent ends, and serves nothing any more."""
+        """The agent ends, and serves nothing any more: the last that is told."""
         for name, told in list(self._told.items()):
             self._tell(name, _Told(addresses=told.addresses, place=told.place, term=told.term), Reason(STOPPED))
+        self._send = None
 
     def _role(self, vip: VipState, state: State) -> str:
         if state is State.HOLDER:
             return _HOLDER
         if state is State.IDLE:
             return _IDLE
-        return _SPARE if self._node.best_local(vip) is not None else _EXCLUDED
+        excluded = vip.verdict is Verdict.FAILING or self._node.best_local(vip) is None
+        return _EXCLUDED if excluded else _SPARE
 
     def _reason(self, vip: VipState, role: str, reason: Reason) -> Reason:
         return reason_of(self._node, vip) if role == _EXCLUDED else reason

@@ -14,6 +14,7 @@ from vipa.election.vip import Verdict, VipState
 from vipa.planner import groups
 from vipa.reasons import Reason
 from vipa_agent.kernel.clock import boottime_s
+from vipa_agent.keyfile import names
 from vipa_agent.metrics import Picture
 from vipa_agent.status import pid_namespace
 
@@ -41,6 +42,7 @@ def status(elector: Elector, boot_id: str) -> dict[str, Any]:
             "bootID": boot_id,
             "incarnation": f"{node.config.incarnation:016x}",
             "pidNamespace": pid_namespace(),
+            "keys": names(node.config.keys),
         },
         "vips": [_vip(node, vip, now) for vip in node.vips.values()],
         "refusals": [
