@@ -19,7 +19,8 @@ def planned(capsys: pytest.CaptureFixture[str], *files: str) -> dict[str, list[s
 
 
 def test_there_is_no_example_without_a_test() -> None:
-    assert {p.name for p in EXAMPLES.glob("*.yaml")} == {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml"}
+    names = {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml", "dual-stack.yaml"}
+    assert {p.name for p in EXAMPLES.glob("*.yaml")} == names
 
 
 def test_ibm_i(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,8 +41,14 @@ def test_automatic(capsys: pytest.CaptureFixture[str]) -> None:
     assert orders["print"] == ["10.1.1.6", "10.1.1.5", "10.1.1.4"]
 
 
+def test_dual_stack(capsys: pytest.CaptureFixture[str]) -> None:
+    orders = planned(capsys, str(EXAMPLES / "dual-stack.yaml"))
+    assert sorted(orders["shop"]) == ["10.2.1.4", "10.2.1.6"], "d3 has no IPv6"
+    assert orders["mirror"] == ["fd00:2::6", "fd00:2::4"]
+
+
 def test_all_examples_are_one_good_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(planned(capsys, str(EXAMPLES))) == 5
+    assert len(planned(capsys, str(EXAMPLES))) == 7
 
 
 def test_the_table_shows_the_order(capsys: pytest.CaptureFixture[str]) -> None:
