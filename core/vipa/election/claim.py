@@ -102,7 +102,7 @@ def needed(node: Node, vip: VipState, mine: int) -> int:
 
 def suspect(node: Node, vip: VipState) -> None:
     """SPARE (or YIELDING) has been silent long enough: start probing, when there is an endpoint to serve on."""
-    if vip.plan.policy.paused or node.stopping_since is not None or node.isolated(vip):
+    if not holders.claimable(node, vip) or node.stopping_since is not None or node.isolated(vip):
         return
     best = node.best_local(vip)
     if best is None or node.now < not_before(vip):

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+import msgspec
+
 from vipa.election import checks
 from vipa.election.actions import Guard
 from vipa.election.events import LocalInterface
@@ -47,6 +49,9 @@ def take_plan(node: Node, plan: Plan) -> None:
 def _follow(node: Node, state: VipState | None, vip: PlannedVip, epoch: int) -> VipState:
     if state is None:
         return VipState(vip, epoch, vip.id, vip.digest)
+    if vip.policy.paused and state.elected and all(e.address != state.elected for e in vip.succession):
+        # nothing moves: the list is followed when the pause is over, and until then the peers say PlanMismatch
+        vip = msgspec.structs.replace(vip, succession=state.succession)
     if state.digest != vip.digest or state.epoch != epoch:
         state.mismatch.clear()
         state.compare_at = node.now + READ_S

@@ -19,6 +19,7 @@ from vipa.election.events import (
     Event,
     GateLost,
     HeldAtStart,
+    HeldLast,
     InterfacesChanged,
     KeysChanged,
     LocalInterface,
@@ -164,6 +165,8 @@ class Elector:
                 checks.take(node, event)
             case HeldAtStart():
                 self._held(event)
+            case HeldLast(addresses):
+                holders.restarted(node, addresses)
             case KeysChanged():
                 node.config = replace(node.config, keys=event.keys)
                 self.receiver.rekeyed()

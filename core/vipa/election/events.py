@@ -127,6 +127,13 @@ class HeldAtStart:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLast:
+    """One VIP that this node held last before a restart, by all its agent knew, and that the kernel serves no more."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KeysChanged:
     """From now on heartbeats are signed with the first of these keys and accepted with any of them; never empty."""
 
@@ -155,6 +162,7 @@ Event = (
     | PermitLapsed
     | GateLost
     | HeldAtStart
+    | HeldLast
     | KeysChanged
     | StopAsked
     | TimerFired

@@ -39,6 +39,23 @@ def heard_at(node: Node, vip: VipState) -> float:
     return vip.holder_seen_at
 
 
+def held_last_here(node: Node, vip: VipState) -> bool:
+    """Whether this node held it last, by all it knows."""
+    return vip.state is State.HOLDER or vip.held_at > heard_at(node, vip)
+
+
+def restarted(node: Node, addresses: tuple[str, ...]) -> None:
+    """The agent before this one held the VIP with these addresses last (``HeldLast``)."""
+    for vip in node.vips.values():
+        if set(vip.plan.addresses) == set(addresses):
+            vip.held_at = node.now
+
+
+def claimable(node: Node, vip: VipState) -> bool:
+    """Whether this node may claim it at all: while paused, it stays with who held it last."""
+    return not vip.plan.policy.paused or held_last_here(node, vip)
+
+
 def fresh(node: Node, vip: VipState, but: Peer | None = None) -> Peer | None:
     """A peer (other than ``but``) that is Holder, heard two-way within one silence."""
     network = node.network(vip)

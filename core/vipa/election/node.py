@@ -173,6 +173,8 @@ class Node:
             self.rest(vip)
         if old is not state:
             vip.since = self.now
+            if old is State.HOLDER:
+                vip.held_at = self.now
             self.emit(Transition(vip.name, old, state, vip.interface, reason, vip.term))
         self.urgent = True
         for names in (self.role_changes, self.rate_changes, self.dirty):

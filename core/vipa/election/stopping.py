@@ -23,10 +23,11 @@ def ask(node: Node) -> None:
 
 
 def hand_over(node: Node, vip: VipState) -> None:
-    """Holder of a stopping node: offer to the best of the others, whoever that is; without any just stop."""
+    """Holder of a stopping node: offer to the best of the others, whoever that is; without any, or paused, stop."""
     assert node.stopping_since is not None
-    remote = node.best_remote(vip)
-    if remote is None and node.now < _hears_at(node, vip):
+    paused = vip.plan.policy.paused
+    remote = None if paused else node.best_remote(vip)
+    if remote is None and not paused and node.now < _hears_at(node, vip):
         vip.recheck_at = _hears_at(node, vip)
     elif remote is None or node.now - node.stopping_since >= STOP_S_MAX:
         node.release(vip)

@@ -69,6 +69,8 @@ class VipState:
     """While elected: interface and permit (None: untimed) as the node counts them."""
     order: int = 0
     """Place in the plan."""
+    held_at: float = NEVER
+    """When this node ceased to hold it: while paused, it is for the one who held it last to claim it again."""
     listen_until: float = NEVER
     holder: str = ""
     holder_seen_at: float = NEVER

@@ -43,7 +43,7 @@ def wake_at(node: Node, vip: VipState) -> float:
 
 def _may_suspect(node: Node, vip: VipState) -> bool:
     return (
-        not vip.plan.policy.paused
+        holders.claimable(node, vip)
         and node.stopping_since is None
         and node.best_local(vip) is not None
         and not node.isolated(vip)
