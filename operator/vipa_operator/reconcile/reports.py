@@ -24,10 +24,11 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Of one endpoint, by its own agent and the others."""
+    """Of one endpoint, by its own agent and the others. ``own``: addresses of its interface, with prefix length."""
 
     healthy: bool
     reason: Reason
+    own: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -103,7 +104,7 @@ class Reports:
         if interface is None:
             return Health(False, Reason.INTERFACE_MISSING)
         if interface.healthy:
-            return Health(True, Reason.HEALTHY)
+            return Health(True, Reason.HEALTHY, interface.addresses)
         return Health(False, word(interface.reason, Reason.NO_HEALTHY_ENDPOINT))
 
     def of(self, vip: str, addresses: Collection[str]) -> dict[str, VipStatus]:

@@ -1,7 +1,9 @@
 """VirtualIP.status: who serves, who else could and why they do not, what moved, and four conditions. Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address, ip_interface
 from typing import Final
 
 from vipa.plan import Endpoint, FailbackPolicy, PlannedVip, Refusal
@@ -137,7 +139,20 @@ def _next_hops(facts: Facts, holder: HolderStatus | None) -> tuple[str, ...]:
     if holder is None or facts.plan is None:
         return ()
     known = zip(facts.plan.succession, facts.health, strict=True)
-    return tuple(e.address for e, health in known if health.healthy and e.node == holder.node)
+    here = [(e, health.own) for e, health in known if health.healthy and e.node == holder.node]
+    return tuple(hop for endpoint, own in here for hop in _hops(facts.plan, endpoint, own))
+
+
+def _hops(plan: PlannedVip, endpoint: Endpoint, own: tuple[str, ...]) -> Iterator[str]:
+    """The endpoint's address, and that of the other family on the LAN of an address of that family."""
+    yield endpoint.address
+    for address in plan.addresses:
+        if (":" in address) is (":" in endpoint.address):
+            continue
+        of_family = (ip_interface(text) for text in own if (":" in text) is (":" in address))
+        hop = next((str(known.ip) for known in of_family if ip_address(address) in known.network), "")
+        if hop:
+            yield hop
 
 
 def _transitions(
