@@ -8,13 +8,14 @@ def virtual_ip(
     failback: str = "{policy: Immediate}",
     timing: str = "Calm",
     preferred: str = "ibm-i",
+    checks: str = "[]",
 ) -> str:
     """A VirtualIP manifest. ``address``: one, or two with a comma. Calm by default: on a busy machine a loop stands
     still longer than Default's silence."""
     return (
         f"apiVersion: vipa.dev/v1alpha1\nkind: VirtualIP\nmetadata: {{name: {name}}}\nspec:\n"
         f"  addresses: [{address}]\n  preferredInterfaceList: {preferred}\n"
-        f"  failback: {failback}\n  timing: {timing}\n---\n"
+        f"  failback: {failback}\n  timing: {timing}\n  healthChecks: {checks}\n---\n"
     )
 
 

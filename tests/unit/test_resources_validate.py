@@ -186,7 +186,6 @@ NOT_YET_CASES: list[tuple[str, dict[str, Any], str]] = [
     ("VirtualIP", {**GOOD_VIP, "binding": "EveryCandidate"}, "spec.binding"),
     ("VirtualIP", {**GOOD_VIP, "attachment": {"type": "VirtualEthernet", "bridge": "br0"}}, "spec.attachment.type"),
     ("VirtualIP", {**GOOD_VIP, "partition": "Single", "voters": ["a", "b", "c"]}, "spec.partition"),
-    ("VirtualIP", {**GOOD_VIP, "healthChecks": [{"tcp": {"port": 80}}]}, "spec.healthChecks"),
     ("VirtualIPPool", {"ranges": ["10.1.1.0/28"]}, "kind"),
 ]
 

@@ -48,11 +48,6 @@ NOT_YET: Final = (
         "this version of vipa has no voters; leave partition out to serve each side of a split LAN",
     ),
     NotYet(
-        VirtualIP,
-        lambda v: _when(bool(v.spec.health_checks), "healthChecks", f"a list of {len(v.spec.health_checks)}"),
-        "this version of vipa runs no health checks; leave healthChecks out",
-    ),
-    NotYet(
         VirtualIPPool,
         lambda p: iter([(("kind",), p.kind)]),
         "pools are not served by this version of vipa; name addresses in VirtualIP objects",
