@@ -23,7 +23,7 @@ from vipa.errors import ConfigError
 from vipa.plan import Plan
 from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent import picture
-from vipa_agent.adoption import adoptable
+from vipa_agent.adoption import adoptable, held_last, memory
 from vipa_agent.executor import Executor
 from vipa_agent.healthchecks import HealthChecks
 from vipa_agent.identity import boot_id, config_of
@@ -200,6 +200,8 @@ class Agent:
             self._interfaces_changed(self.nics.interfaces)
         for event in adopted:
             self.executor.step(event)
+        for last in held_last(planned, self._terms):
+            self.executor.step(last)
         self.turns.wake(TimerFired())
 
     # --- inputs
@@ -290,7 +292,7 @@ class Agent:
         return await self.node_status.document(self.nics.interfaces)
 
     def _remember(self) -> None:
-        terms = {f"{v.id:016x}": max(v.term, v.term_seen) for v in self.elector.node.vips.values()}
+        terms = memory(self.elector.node)
         if self._begun and terms != self._terms:
             self._terms = terms
             self.state.save(terms)

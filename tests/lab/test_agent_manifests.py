@@ -104,6 +104,32 @@ def test_nodes_that_read_a_new_list_one_after_the_other_move_once(lab: Lab) -> N
         assert cluster.served() == ["w1/eth1", "w2/eth1"]
 
 
+def test_a_paused_virtual_ip_stays_with_its_holder_over_lists_and_restarts(lab: Lab) -> None:
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        running = virtual_ip()
+        cluster.write("erp.yaml", running.replace("  timing:", "  paused: true\n  timing:"))
+        cluster.write("list.yaml", preferred_list("10.1.1.6", "10.1.1.5", "10.1.1.4"))
+        for node in ("w1", "w2"):
+            cluster.wait(lambda node=node: first(cluster, node) == "10.1.1.6", f"{node} has the new list")  # type: ignore[misc]
+        cluster.hold("w1/eth1", 2.0)
+        state = cluster.node("w1").state_dir / "state.json"
+        cluster.wait(lambda: " held" in state.read_text(), "w1 remembers that it held it last")
+        assert cluster.agents["w1"].terminate(30) == 0
+        cluster.wait(lambda: not cluster.answerer(), "it is stopped and nobody takes over")
+        assert cluster.erp("w2")["role"] == "Spare"
+        cluster.start("w1")
+        cluster.wait(lambda: cluster.holders() == ["w1/eth2"], "who held it last takes it again")
+        cluster.wait(lambda: cluster.answerer() == "w1/eth2", "and answers")
+        cluster.write("erp.yaml", running)
+        cluster.wait_serves("w2/eth1")
+
+
+def first(cluster: Cluster, node: str) -> str:
+    """The best endpoint of the virtual IP, as this agent has it."""
+    return next((str(each["address"]) for each in cluster.erp(node).get("succession", ())), "")
+
+
 def test_two_virtual_ips_are_served_by_two_machines(lab: Lab) -> None:
     with Cluster(lab) as cluster:
         cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8", preferred="other"))
