@@ -1,169 +1,60 @@
 """``vipa check`` on hosts that are deliberately mis-set: each is told what is wrong with it, and nothing else.
 
-One host for all: eth1 and eth2 on one LAN, IPv4 and IPv6. A fault is made, the host is checked, the fault is taken
-back. What no namespace holds (files of /etc) is below a root folder that the check is given.
+One host for all (:mod:`vipa_lab.mis_set`): a fault is made, the host is checked, the fault is taken back.
 """
 
+import re
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Final
 
 import pytest
 
 from vipa_cli import ask
-from vipa_cli.check import clock
+from vipa_cli.check import clock, firewall, machine, ruleset, settings
 from vipa_cli.check.command import Options, gather, network
 from vipa_cli.check.finding import Finding, Level
-from vipa_lab.host import Host
 from vipa_lab.lab import Lab
-from vipa_lab.manifests import preferred_list, virtual_ip
-from vipa_lab.node import Node
-from vipa_lab.until import until
+from vipa_lab.mis_set import VIP, MisSet
 from vipa_lab.within import within
 
-VIP: Final = "10.1.1.7"
 ANSWER_S: Final = 0.12
 """Three questions; an answer takes well under 1 ms, and what has come by then is read however late it is."""
 
 
-class Checked:
-    """The host, a station beside it, and the folder that stands for the host's files."""
-
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab = lab
-        self.switch = lab.add_switch()
-        self.node: Node = lab.add_node("w1")
-        self.eth1 = self.node.add_nic(self.switch, "10.1.1.4/24", "fd00::4/64")
-        self.eth2 = self.node.add_nic(self.switch, "10.1.1.5/24", "fd00::5/64")
-        self.node.add_nic(self.switch)
-        self.station: Host = lab.add_station("printer")
-        self.station.add_nic(self.switch, "10.1.1.100/24")
-        lab.settle()
-        self.root = folder / "root"
-        self.root.mkdir()
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        self.manifests = folder / "manifests"
-        self.manifests.mkdir()
-        text = f"{virtual_ip('erp', VIP)}---\n{preferred_list('10.1.1.4', '10.1.1.5')}"
-        (self.manifests / "erp.yaml").write_text(text)
-
-    @property
-    def options(self) -> Options:
-        """Of every check here."""
-        return Options(manifests=self.manifests, root=self.root, state_dir=self.node.state_dir)
-
-    def bad(self) -> list[Finding]:
-        """All that is not well, by the checks that look at the network."""
-        return [each for each in within(self.node, lambda: network(self.options)) if each.level is not Level.OK]
-
-    def is_answered(self, address: str, asker: str = "10.1.1.100") -> bool:
-        """Whether the station's question for it is answered."""
-        mine = self.station.nics["eth1"]
-        nic = ask.Nic(mine.name, mine.mac, asker, (), has_carrier=True)
-        return bool(within(self.station, lambda: ask.ask(nic, [address], ANSWER_S))[address].macs)
-
-    @contextmanager
-    def sysctl(self, key: str, value: int) -> Iterator[None]:
-        """A setting below /proc/sys/net, for a while."""
-        path = Path("/proc/sys/net") / key
-        before = self.node.namespace.call(path.read_text)
-        self.node.namespace.call(lambda: path.write_text(str(value)))
-        try:
-            yield
-        finally:
-            self.node.namespace.call(lambda: path.write_text(before))
-
-    @contextmanager
-    def commands(self, there: str, back: str) -> Iterator[None]:
-        """Commands of ip and nft, and those that take them back; several by semicolons."""
-        self._run(there)
-        try:
-            yield
-        finally:
-            self._run(back)
-
-    def _run(self, commands: str) -> None:
-        for command in commands.split(";"):
-            self.node.run(command.split())
-
-    @contextmanager
-    def nft(self, text: str) -> Iterator[None]:
-        """A table "host" of the family that the text begins with."""
-        family, _, rules = text.partition(" ")
-        words = f"table {family} host {{ {rules}\n}}"
-        self.node.run(["nft", words])
-        try:
-            yield
-        finally:
-            self.node.run(["nft", "delete", "table", family, "host"])
-
-    @contextmanager
-    def program(self, name: str, files: dict[str, str] | None = None) -> Iterator[None]:
-        """A program of that name runs, and these files are there."""
-        path = self.bin / name
-        path.symlink_to("/bin/sleep")
-        process = self.node.start([str(path), "60"], name)
-        try:
-            with self.files(files or {}):
-                yield
-        finally:
-            process.kill()
-            path.unlink()
-
-    @contextmanager
-    def files(self, files: dict[str, str]) -> Iterator[None]:
-        """Files of the host."""
-        for name, text in files.items():
-            path = self.root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        try:
-            yield
-        finally:
-            for name in files:
-                (self.root / name).unlink()
-
-    @contextmanager
-    def dark(self) -> Iterator[None]:
-        """The cable of eth2 is pulled."""
-        self.eth2.port.down()
-        until(lambda: not self.eth2.carrier())
-        try:
-            yield
-        finally:
-            self.eth2.port.up()
-            until(self.eth2.is_operational)
-
-    @contextmanager
-    def station_has(self, address: str) -> Iterator[None]:
-        """The station has an address."""
-        self.station.nics["eth1"].add_address(address)
-        try:
-            yield
-        finally:
-            self.station.nics["eth1"].remove_address(address)
-
-    @contextmanager
-    def third(self, address: str, mac: str = "") -> Iterator[None]:
-        """The third adapter, which has no address else, has this one, and maybe another's MAC."""
-        before = self.node.nics["eth3"].mac
-        self._run(f"ip link set eth3 address {mac or before};ip addr add {address} dev eth3")
-        try:
-            yield
-        finally:
-            self._run(f"ip addr del {address} dev eth3;ip link set eth3 address {before}")
-
-
 @pytest.fixture(scope="module")
-def host(privileges: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checked]:
+def host(privileges: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MisSet]:
     with Lab() as lab:
-        yield Checked(lab, tmp_path_factory.mktemp("checked"))
+        yield MisSet(lab, tmp_path_factory.mktemp("checked"))
 
 
-Fault = Callable[[Checked], AbstractContextManager[Any]]
+def options(host: MisSet) -> Options:
+    return Options(manifests=host.manifests, root=host.root, state_dir=host.node.state_dir)
+
+
+def bad(host: MisSet) -> list[Finding]:
+    """All that is not well, by the checks that look at the network."""
+    return [each for each in within(host.node, lambda: network(options(host))) if each.level is not Level.OK]
+
+
+def is_answered(host: MisSet, address: str, asker: str = "10.1.1.100") -> bool:
+    """Whether the station's question for it is answered."""
+    mine = host.station.nics["eth1"]
+    nic = ask.Nic(mine.name, mine.mac, asker, (), has_carrier=True)
+    return bool(within(host.station, lambda: ask.ask(nic, [address], ANSWER_S))[address].macs)
+
+
+@contextmanager
+def stacked(*faults: AbstractContextManager[Any]) -> Iterator[None]:
+    """All at once."""
+    with ExitStack() as stack:
+        for fault in faults:
+            stack.enter_context(fault)
+        yield
+
+
+Fault = Callable[[MisSet], AbstractContextManager[Any]]
 DROP_ND: Final = "ip6 chain in { type filter hook input priority 0; policy drop; ip6 nexthdr tcp accept; }"
 NFTABLES_CONF: Final = {
     "etc/nftables.conf": "#!/usr/sbin/nft -f\nflush ruleset\ntable inet filter {\n}\n",
@@ -249,6 +140,24 @@ FAULTS: Final[dict[str, tuple[Fault, Level, str, str]]] = {
     "virtual IP elsewhere": (lambda h: h.station_has(f"{VIP}/24"), Level.FAIL, "LAN", "answers for erp's 10.1.1.7"),
     "own address elsewhere": (lambda h: h.station_has("10.1.1.5/24"), Level.FAIL, "own addresses", "has 10.1.1.5 too"),
     "own address twice": (lambda h: h.third("10.1.1.5/24"), Level.FAIL, "own addresses", "on eth2 and eth3"),
+    "own address elsewhere, IPv6": (
+        lambda h: h.duplicate("fd00::99/64"),
+        Level.FAIL,
+        "own addresses",
+        "fd00::99 of eth1: the kernel found it on another station",
+    ),
+    "not in the list": (
+        lambda h: h.listed("10.1.1.200", "10.1.1.201"),
+        Level.WARN,
+        "virtual IPs",
+        "no address of this machine is in the order",
+    ),
+    "another LAN": (
+        lambda h: stacked(h.third("10.2.2.2/24"), h.listed("10.2.2.2", "10.1.1.4", "10.1.1.5")),
+        Level.WARN,
+        "virtual IPs",
+        "the subnet of eth3 (10.2.2.2/24) does not hold erp 10.1.1.7",
+    ),
     "one MAC": (
         lambda h: h.third("10.1.1.6/24", mac=h.eth1.mac),
         Level.FAIL,
@@ -320,8 +229,8 @@ raise SystemExit(rights.level == "fail")
 """
 
 
-def test_a_healthy_host_gives_no_alarm(host: Checked) -> None:
-    findings = within(host.node, lambda: gather(host.options))
+def test_a_healthy_host_gives_no_alarm(host: MisSet) -> None:
+    findings = within(host.node, lambda: gather(options(host)))
     # Its clock and its processors are this test machine's.
     machine = {"clock", "punctuality", "suspend", "time of day"}
     assert [each for each in findings if each.level is not Level.OK and each.check not in machine] == []
@@ -329,37 +238,36 @@ def test_a_healthy_host_gives_no_alarm(host: Checked) -> None:
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_each_mis_set_host_is_found_out(host: Checked, name: str) -> None:
+def test_each_mis_set_host_is_found_out(host: MisSet, name: str) -> None:
     fault, level, check, words = FAULTS[name]
     with fault(host):
-        bad = host.bad()
-    told = [(each.check, each.level) for each in bad]
-    assert told == [(check, level), *ALSO.get(name, ())][::-1], bad
-    (finding,) = (each for each in bad if each.check == check)
-    assert words in finding.found
-    assert all(each.effect and each.remedy for each in bad)
+        told = bad(host)
+    assert [(each.check, each.level) for each in told] == [*ALSO.get(name, ()), (check, level)], told
+    assert words in told[-1].found
+    assert all(each.effect and each.remedy for each in told)
 
 
 @pytest.mark.parametrize(
     ("value", "level", "inside", "outside"),
     [
-        (0, None, True, True),
-        (1, None, True, True),
+        (0, Level.OK, True, True),
+        (1, Level.OK, True, True),
         (2, Level.WARN, True, False),
         (3, Level.FAIL, False, False),
         (8, Level.FAIL, False, False),
     ],
 )
 def test_what_is_said_of_arp_ignore_is_what_the_kernel_does(
-    host: Checked, value: int, level: Level | None, inside: bool, outside: bool
+    host: MisSet, value: int, level: Level, inside: bool, outside: bool
 ) -> None:
     bound = f"{VIP}/32 dev eth1 scope host"
     with (
         host.sysctl("ipv4/conf/all/arp_ignore", value),
         host.commands(f"ip addr add {bound}", f"ip addr del {bound}"),
     ):
-        assert next((each.level for each in host.bad() if each.check == "arp_ignore"), None) == level
-        assert (host.is_answered(VIP), host.is_answered(VIP, "172.16.5.5")) == (inside, outside)
+        found = within(host.node, lambda: settings.judge4(settings.read(), machine.read().own()))
+        assert next(each.level for each in found if each.check == "arp_ignore") == level
+        assert (is_answered(host, VIP), is_answered(host, VIP, "172.16.5.5")) == (inside, outside)
 
 
 ARP_RULES: Final = (
@@ -372,20 +280,22 @@ ARP_RULES: Final = (
 
 
 @pytest.mark.parametrize("rules", ARP_RULES)
-def test_what_is_said_of_a_firewall_is_what_it_does(host: Checked, rules: str) -> None:
+def test_what_is_said_of_a_firewall_is_what_it_does(host: MisSet, rules: str) -> None:
     with host.nft(f"arp chain some {{ {rules} }}"):
-        assert any(each.check == "firewall" for each in host.bad()) is not host.is_answered("10.1.1.4")
+        rules_here = within(host.node, ruleset.read)
+        (said,) = firewall.firewall(rules_here, ["eth1"], [], has6=False, wanted6=False, bridges=False)
+        assert (said.level is Level.OK) is is_answered(host, "10.1.1.4")
 
 
-def test_without_rights_no_agent_works(host: Checked) -> None:
+def test_without_rights_no_agent_works(host: MisSet) -> None:
     argv = [sys.executable, "-c", WITHOUT_RIGHTS]
     process = host.node.start(argv, "check", capabilities=("net_raw",))
     assert process.wait(60) == 1, process.output()
     assert "missing here: NET_ADMIN" in process.output()
 
 
-def test_a_host_that_was_suspended_is_told(host: Checked) -> None:
+def test_a_host_that_was_suspended_is_told(host: MisSet) -> None:
     assert clock.suspended() == [] or clock.suspended()[0].level is Level.WARN
     script = "from vipa_cli.check import clock; print(clock.suspended())"
     said = host.node.run(["unshare", "--time", "--boottime", "99999", sys.executable, "-c", script])
-    assert "this machine was suspended for 99,999 s" in said or "100," in said
+    assert re.search(r"this machine was suspended for \d\d+,\d{3} s", said)

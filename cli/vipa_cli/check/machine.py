@@ -11,11 +11,19 @@ from ipaddress import IPv4Interface, IPv6Interface, ip_interface
 from typing import Any, Final
 
 from pyroute2 import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from vipa_agent.kernel.marks import DEFAULT_MASK, limit
+from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket, attribute_u32
 from vipa_agent.kernel.routes import TABLE_BASE
-from vipa_agent.kernel.rtnl import RT_SCOPE_HOST, RT_SCOPE_LINK, RT_TABLE_MAIN, VIPA_PROTOCOL
+from vipa_agent.kernel.rtnl import (
+    RT_SCOPE_HOST,
+    RT_SCOPE_LINK,
+    RT_TABLE_MAIN,
+    RTA_TABLE,
+    RTM_GETROUTE,
+    RTMSG,
+    VIPA_PROTOCOL,
+)
 
 OwnAddress = IPv4Interface | IPv6Interface
 FAMILIES: Final = (socket.AF_INET, socket.AF_INET6)
@@ -136,7 +144,7 @@ def read() -> Machine:
             links,
             tuple(_bound(each, names, tells_who=tells_who) for each in addresses),
             tuple(_rule(each, family) for family in FAMILIES for each in ipr.get_rules(family=family)),
-            tuple(_strange_tables(ipr)),
+            tuple(_strange_tables()),
             tuple(sorted(_advertised(ipr, names))),
         )
 
@@ -200,17 +208,15 @@ def _rule(raw: Any, family: int) -> Rule:  # noqa: ANN401 - pyroute2 is untyped
     )
 
 
-def _strange_tables(ipr: IPRoute) -> Iterable[tuple[int, int]]:
-    for family in FAMILIES:
-        for table in OUR_TABLES:
-            try:
-                routes = list(ipr.get_routes(family=family, table=table))
-            except NetlinkError as error:
-                if error.code != errno.ENOENT:  # an empty table is no table
-                    raise
-                continue
-            if any(route["proto"] != VIPA_PROTOCOL for route in routes):
-                yield (4 if family == socket.AF_INET else 6), table
+def _strange_tables() -> Iterable[tuple[int, int]]:
+    with NetlinkSocket(NETLINK_ROUTE) as sock:
+        for family in FAMILIES:
+            for table in OUR_TABLES:
+                asked = RTMSG.pack(family, *[0] * 8) + attribute_u32(RTA_TABLE, table)
+                # An empty table is no table: ENOENT.
+                routes = sock.dump(RTM_GETROUTE, asked, f"routes of table {table}", fine=(errno.ENOENT,))
+                if any(RTMSG.unpack_from(route)[5] != VIPA_PROTOCOL for route in routes):
+                    yield (4 if family == socket.AF_INET else 6), table
 
 
 def _advertised(ipr: IPRoute, names: Mapping[int, str]) -> set[str]:
