@@ -1,21 +1,19 @@
-"""Asking the wire: who has these addresses? Plain ARP on one interface, from this machine."""
+"""Asking the wire: who has these addresses? ARP and neighbour solicitations on one interface, from this machine."""
 
 import selectors
 import socket
 import time
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, ip_interface
-from typing import Any, Final
+from ipaddress import ip_address, ip_interface
+from typing import Any, Final, Self, cast
 
 from pyroute2 import IPRoute
 
-from vipa.frames import ETHERTYPE_ARP, arp_request, parse_arp
+from vipa_cli.questions import Questions, nobody
 
 # A question in flight is answered in well under this on any LAN; more often tells nothing more.
 _PERIOD_S: Final = 0.05
 _FRAME_MAX: Final = 2048
-# RFC 5227 section 2.1.1: a question from nobody in particular.
-_NO_ADDRESS: Final = "0.0.0.0"
 
 
 class AskError(Exception):
@@ -28,7 +26,8 @@ class AskError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """An interface to ask on; ``address`` is the one to ask from. ``addresses``: all of its own."""
+    """An interface to ask on; ``address`` is the one to ask from, and what is of the other IP version is asked for as
+    nobody. ``addresses``: all of its own."""
 
     name: str
     mac: str
@@ -52,8 +51,9 @@ def find_nic(target: str, interface: str = "") -> Nic:
     with IPRoute() as ipr:
         links = {link["index"]: link for link in ipr.get_links()}
         own: dict[int, list[str]] = {}
-        for entry in ipr.get_addr(family=socket.AF_INET):
-            own.setdefault(entry["index"], []).append(f"{entry.get_attr('IFA_LOCAL')}/{entry['prefixlen']}")
+        for entry in ipr.get_addr():
+            address = entry.get_attr("IFA_LOCAL") or entry.get_attr("IFA_ADDRESS")  # IPv6 has the second alone
+            own.setdefault(entry["index"], []).append(f"{address}/{entry['prefixlen']}")
     nics = [_nic(link, own.get(index, []), target) for index, link in links.items() if link.get_attr("IFLA_ADDRESS")]
     if interface:
         for nic in nics:
@@ -63,7 +63,7 @@ def find_nic(target: str, interface: str = "") -> Nic:
                 return nic
         names = ", ".join(nic.name for nic in nics if nic.name != "lo") or "none"
         raise AskError(f"there is no interface {interface!r}; there are: {names}", usage=True)
-    on_lan = [nic for nic in nics if nic.address != _NO_ADDRESS and nic.name != "lo"]
+    on_lan = [nic for nic in nics if nic.address != nobody(target) and nic.name != "lo"]
     if not on_lan:
         raise AskError(f"no interface of this machine is on the LAN of {target}; say which to ask on with --interface")
     for nic in on_lan:
@@ -75,18 +75,11 @@ def find_nic(target: str, interface: str = "") -> Nic:
 def ask(nic: Nic, targets: list[str], seconds: float) -> dict[str, Answers]:
     """Ask for each of ``targets`` again and again. AskError without the right to, or when the interface is down."""
     found = {target: Answers() for target in targets}
-    this_time: dict[str, set[str]] = {}
     try:
-        with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETHERTYPE_ARP)) as sock:
-            sock.bind((nic.name, ETHERTYPE_ARP))
-            sock.setblocking(False)
+        with _Asking(nic, targets) as asking:
             end_s = time.monotonic() + seconds
             while (now_s := time.monotonic()) < end_s:
-                this_time = {target: set() for target in targets}
-                for target in targets:
-                    sock.send(arp_request(nic.mac, nic.address, target))
-                    found[target].asked += 1
-                _listen(sock, min(end_s, now_s + _PERIOD_S), nic, found, this_time)
+                asking.round(found, min(end_s, now_s + _PERIOD_S))
     except PermissionError as error:
         raise AskError("asking the wire needs CAP_NET_RAW: run as root") from error
     except OSError as error:
@@ -94,31 +87,62 @@ def ask(nic: Nic, targets: list[str], seconds: float) -> dict[str, Answers]:
     return found
 
 
-def _listen(
-    sock: socket.socket, until_s: float, nic: Nic, found: dict[str, Answers], this_time: dict[str, set[str]]
-) -> None:
-    with selectors.DefaultSelector() as selector:
-        selector.register(sock, selectors.EVENT_READ)
-        # Past the end what has come is still read: this thread may have stood still meanwhile.
-        while selector.select(max(0.0, until_s - time.monotonic())):
-            frame = parse_arp(sock.recv(_FRAME_MAX))
-            # Announcements in reply form are broadcast: they answer nobody's question.
-            if frame is None or not frame.is_reply or frame.sender_address not in found:
-                continue
-            if frame.target_address != nic.address or frame.sender_mac == nic.mac:
-                continue
-            answers, macs = found[frame.sender_address], this_time[frame.sender_address]
-            if frame.sender_mac not in macs:
-                macs.add(frame.sender_mac)
-                answers.macs[frame.sender_mac] = answers.macs.get(frame.sender_mac, 0) + 1
-                answers.at_once += len(macs) == 2
+class _Asking:
+    """A socket for each IP version that is asked for."""
+
+    def __init__(self, nic: Nic, targets: list[str]) -> None:
+        self._mac = nic.mac
+        self._sockets: dict[socket.socket, tuple[Questions, list[str]]] = {}
+        self._selector = selectors.DefaultSelector()
+        for version in (4, 6):
+            wanted = [target for target in targets if ip_address(target).version == version]
+            if wanted:
+                own = ip_address(nic.address).version == version
+                self._open(nic, Questions(nic.mac, nic.address if own else nobody(wanted[0])), wanted)
+
+    def _open(self, nic: Nic, questions: Questions, targets: list[str]) -> None:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(questions.ethertype))
+        self._sockets[sock] = (questions, targets)
+        sock.bind((nic.name, questions.ethertype))
+        sock.setblocking(False)
+        self._selector.register(sock, selectors.EVENT_READ)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._selector.close()
+        for sock in self._sockets:
+            sock.close()
+
+    def round(self, found: dict[str, Answers], until_s: float) -> None:
+        """Each question once, and what is answered until then."""
+        for sock, (questions, targets) in self._sockets.items():
+            for target in targets:
+                sock.send(questions.about(target))
+                found[target].asked += 1
+        this_time: dict[str, set[str]] = {target: set() for target in found}
+        while (left_s := until_s - time.monotonic()) > 0:
+            for key, _ in self._selector.select(left_s):
+                sock = cast(socket.socket, key.fileobj)
+                self._take(self._sockets[sock][0].answer(sock.recv(_FRAME_MAX)), found, this_time)
+
+    def _take(self, answer: tuple[str, str] | None, found: dict[str, Answers], this_time: dict[str, set[str]]) -> None:
+        if answer is None or answer[0] not in found or answer[1] == self._mac:
+            return
+        target, mac = answer
+        answers, macs = found[target], this_time[target]
+        if mac not in macs:
+            macs.add(mac)
+            answers.macs[mac] = answers.macs.get(mac, 0) + 1
+            answers.at_once += len(macs) == 2
 
 
 def _nic(link: Any, own: list[str], target: str) -> Nic:  # noqa: ANN401 - pyroute2 is untyped
-    wanted = IPv4Address(target)
-    # A virtual IP bound here as /32 is no address to ask from.
+    wanted = ip_address(target)
+    # A virtual IP bound here as /32 or /128 is no address to ask from.
     matching = [ip_interface(a) for a in own if wanted in ip_interface(a).network and ip_interface(a).ip != wanted]
-    address = str(matching[0].ip) if matching else _NO_ADDRESS
+    address = str(matching[0].ip) if matching else nobody(target)
     addresses = tuple(a.partition("/")[0] for a in own)
     has_carrier = bool(link.get_attr("IFLA_CARRIER"))
     return Nic(link.get_attr("IFLA_IFNAME"), link.get_attr("IFLA_ADDRESS"), address, addresses, has_carrier)

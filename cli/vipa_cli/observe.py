@@ -4,7 +4,7 @@ import json
 import sys
 from argparse import Namespace
 from dataclasses import asdict, dataclass, replace
-from ipaddress import AddressValueError, IPv4Address
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,7 +61,7 @@ def observe_command(
         vip, declared = (
             from_cluster(cluster, wanted, state_dir)
             if cluster is not None
-            else (_address(wanted), from_file(file, wanted) if file else from_agent(state_dir, wanted))
+            else _declared_here(_address(wanted), file, state_dir)
         )
     except ClusterError as error:
         return _say(error.code, str(error))
@@ -116,10 +116,15 @@ def judge(answers: Answers, owners: dict[str, str], declared: Declared | None) -
 
 
 def _address(text: str) -> str:
+    """Canonical, as plans and agents write it."""
     try:
-        return str(IPv4Address(text))
-    except AddressValueError:
-        raise UsageError(f"{text!r} is no IPv4 address; write for example 10.1.1.7") from None
+        return str(ip_address(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is no IP address; write for example 10.1.1.7 or fd00::7") from None
+
+
+def _declared_here(vip: str, file: Path | None, state_dir: Path) -> tuple[str, Declared | None]:
+    return vip, from_file(file, vip) if file else from_agent(state_dir, vip)
 
 
 def from_cluster(arguments: Namespace, wanted: str, state_dir: Path) -> tuple[str, Declared | None]:
@@ -129,7 +134,7 @@ def from_cluster(arguments: Namespace, wanted: str, state_dir: Path) -> tuple[st
     from vipa_cli.cluster.declared import declared
 
     try:
-        found = declared(client_of(arguments), wanted)
+        found = declared(client_of(arguments), _address(wanted) if _is_address(wanted) else wanted)
     except ClusterError as error:
         named = arguments.plugin or arguments.kubeconfig is not None or arguments.context
         if named or (isinstance(error, UsageError) and not _is_address(wanted)):
@@ -144,8 +149,8 @@ def from_cluster(arguments: Namespace, wanted: str, state_dir: Path) -> tuple[st
 
 def _is_address(text: str) -> bool:
     try:
-        IPv4Address(text)
-    except AddressValueError:
+        _address(text)
+    except UsageError:
         return False
     return True
 
@@ -178,8 +183,9 @@ def from_agent(state_dir: Path, vip: str) -> Declared | None:
 
 def _owners(nic: Nic, declared: Declared | None, found: dict[str, Answers]) -> dict[str, str]:
     owners = {mac: address for address, answers in found.items() for mac in answers.macs}
-    if declared and nic.address in declared.candidates:
-        owners[nic.mac] = nic.address
+    candidates = declared.candidates if declared else ()
+    if own := next((address for address in nic.addresses if address in candidates), ""):
+        owners[nic.mac] = own
     return owners
 
 

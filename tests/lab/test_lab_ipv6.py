@@ -1,6 +1,8 @@
 """The lab speaks IPv6: addresses beside addresses, neighbour discovery asked, forged and judged."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -131,6 +133,24 @@ def test_a_second_answerer_is_caught(dual: Scenario, observer: Observer) -> None
     observer.stop()
     overlap = observer.two_answerers(VIP6)[0]
     assert (overlap.port, set(overlap.macs)) == ("r1-eth1", {w1.mac, w2.mac})
+
+
+def observed(dual: Scenario) -> tuple[int | None, str]:
+    """Exit code and words of ``vipa observe`` on the client."""
+    words = [str(Path(sys.executable).with_name("vipa")), "observe", "FD00:a01:1:0::7", "--seconds", "0.3"]
+    process = dual.client.start(words, "observe")
+    process.wait(30)
+    return process.exit_code, process.output()
+
+
+def test_the_command_observe_asks_in_ipv6(dual: Scenario) -> None:
+    w1, w2 = (node.nics["eth1"] for node in dual.nodes)
+    code, words = observed(dual)
+    assert (code, f"  {w1.mac}  answered " in words, "NOT GOOD" in words) == (0, True, False), words
+    w2.add_address(f"{VIP6}/128")
+    code, words = observed(dual)
+    w2.remove_address(f"{VIP6}/128")
+    assert (code, "several answer at once" in words) == (1, True), words
 
 
 def test_one_forged_announcement_is_caught_and_so_is_a_question_from_the_virtual_ip(

@@ -49,7 +49,7 @@ def test_no_agent_declares_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("vip", "interface", "file", "says"),
     [
-        ("nonsense", "", None, "no IPv4 address"),
+        ("nonsense", "", None, "no IP address"),
         ("10.1.1.7", "", Path("nowhere.yaml"), "no file nowhere.yaml"),
         ("10.1.1.8", "", EXAMPLE, "declares no virtual IP 10.1.1.8"),
         ("10.1.1.7", "no-such-nic", None, "no interface 'no-such-nic'"),

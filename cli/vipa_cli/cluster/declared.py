@@ -16,11 +16,12 @@ class FromCluster(NamedTuple):
 
 
 def declared(client: Client, wanted: str) -> FromCluster:
-    """Of the virtual IP with that name or address. ClusterError when there is none."""
+    """Of the virtual IP with that name, then by its first address, or with that address. ClusterError when there is
+    none."""
     vip = one_vip(client, wanted)
     known = addresses(vip)
     holder = status_of(vip).get("holder") or {}
-    address = wanted if wanted in known else next((a for a in known if ":" not in a), "")
+    address = wanted if wanted in known else next(iter(known), "")
     candidates = tuple(c["address"] for c in status_of(vip).get("succession") or () if c.get("address"))
     return FromCluster(
         f"VirtualIP {name_of(vip)} at {client.server}", address, candidates, str(holder.get("address") or "")
