@@ -34,13 +34,14 @@ def flush(root: Path) -> list[Finding]:
         return [ok(_CHECK, "loads its rules without removing those of others")]
     where = " and ".join([*flushing, *(f"its {key}=" for key in commands)])
     if not _enabled(root):
-        return [ok(_CHECK, f"not enabled; if it were: {where} says flush ruleset, which removes vipa's tables too")]
+        return [ok(_CHECK, f"not enabled, or it would remove vipa's tables too (flush ruleset in {where})")]
+    where += " say flush ruleset" if len(flushing) + len(commands) > 1 else " says flush ruleset"
     remedy, write = _remedy(texts, flushing, commands)
     effect = (
         "each reload removes vipa's gate and permits: until the agent has put them back, within a second, every "
         "adapter here answers for the virtual IPs bound on it, and what this node held it must claim anew"
     )
-    return [warn(_CHECK, f"{where} says flush ruleset", remedy, effect, write)]
+    return [warn(_CHECK, where, remedy, effect, write)]
 
 
 def _remedy(texts: dict[str, str], flushing: list[str], commands: list[str]) -> tuple[str, tuple[NewFile, ...]]:
@@ -48,8 +49,10 @@ def _remedy(texts: dict[str, str], flushing: list[str], commands: list[str]) -> 
     tables = list(dict.fromkeys(_tables("\n".join(texts.values()))))
     # Adding a table first makes that deleting it never fails; "destroy table" is newer (nft 1.0.8).
     own = "\n".join(f"table {table}\ndelete table {table}" for table in tables) or "delete table inet filter"
-    if flushing:
-        parts.append(f"in {', '.join(flushing)} write instead of flush ruleset: {'; '.join(own.splitlines())}")
+    # Loaded again without a flush before, rules would be there twice.
+    first = flushing or [path for path in texts if set(commands) - {"ExecStop"}][:1]
+    if first:
+        parts.append(f"let {', '.join(first)} begin, instead of flush ruleset: {'; '.join(own.splitlines())}")
     if commands:
         path = "/etc/systemd/system/nftables.service.d/10-vipa.conf"
         lines = []
