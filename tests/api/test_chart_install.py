@@ -143,7 +143,7 @@ def test_keys_are_rotated_without_a_gap(cluster: Kubectl, helm: Helm) -> None:
     cluster.patch("secret", SECRET, {"data": {"key": bare}}, namespace=SYSTEM)
     with pytest.raises(HelmError, match="has a key without an id"):
         deploy(helm, *BARE)
-    assert len(seen) == 3, "agents read their keys at the start: each step has to be a rollout"
+    assert len(seen) == 3, "each step has to be a rollout: its end tells that every agent has the keys"
 
 
 def test_helm_test_says_what_is_amiss(bare_api: ApiServer, cluster: Kubectl, helm: Helm, tmp_path: Path) -> None:

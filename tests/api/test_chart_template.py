@@ -139,8 +139,14 @@ def test_switches(helm: Helm, values: tuple[str, ...], there: set[str], absent: 
 
 def test_the_key_is_a_file_the_agent_reads(helm: Helm) -> None:
     agent = pick(helm.template("heartbeatKey.existingSecret=mine"), "DaemonSet", "vipa-agent")
-    secrets = [each["secret"] for each in pod_of(agent)["volumes"] if "secret" in each]
-    assert secrets[0]["secretName"] == "mine"
+    secrets = {each["name"]: each["secret"] for each in pod_of(agent)["volumes"] if "secret" in each}
+    ((volume, secret),) = secrets.items()
+    assert secret["secretName"] == "mine"
+    (container,) = pod_of(agent)["containers"]
+    (mount,) = [each for each in container["volumeMounts"] if each["name"] == volume]
+    assert "subPath" not in mount, "a Secret that changes would never reach a running agent"
+    given = agent_parser().parse_args(expanded(container))
+    assert str(given.key_file) == f"{mount['mountPath']}/{secret['items'][0]['path']}"
 
 
 def test_monitoring_finds_both_programs(helm: Helm) -> None:
