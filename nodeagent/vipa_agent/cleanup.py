@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +13,7 @@ from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.sources.api.lastplan import PLAN_NAME
 from vipa_agent.state import STATE_NAME
 from vipa_agent.status import SOCKET_NAME
-from vipa_agent.tenure import LOCK_NAME, UPGRADE_NAME
+from vipa_agent.tenure import ABSTRACT_NAME, LOCK_NAME, UPGRADE_NAME
 
 FILES: Final = (STATE_NAME, PLAN_NAME, SOCKET_NAME, UPGRADE_NAME, LOCK_NAME)
 """What agents keep in their state dir."""
@@ -23,11 +23,11 @@ class AgentRunsError(VipaError):
     """Somebody serves this machine."""
 
 
-def clean_up(state_dir: Path, port: int) -> None:
+def clean_up(state_dir: Path) -> None:
     """Addresses, tables, rules, routes, settings, and the files in ``state_dir``. Nothing there is good too.
 
     Raises AgentRunsError before anything is touched, KernelError after everything was tried."""
-    with _nobody_serves(state_dir, port):
+    with _nobody_serves(state_dir):
         kernel = Kernel(lambda _interface, _until: None, lambda _interface: None)
         try:
             kernel.clean_up()
@@ -41,34 +41,24 @@ def clean_up(state_dir: Path, port: int) -> None:
 
 
 @contextmanager
-def _nobody_serves(state_dir: Path, port: int) -> Iterator[None]:
-    """Hold what agents hold, so that none begins meanwhile either. The port tells of those with another state dir."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+def _nobody_serves(state_dir: Path) -> Iterator[None]:
+    """Hold what agents hold, so that none begins meanwhile either."""
+    with ExitStack() as held:
+        name = held.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         try:
-            sock.bind(("", port))
+            name.bind(ABSTRACT_NAME)
+            if (lock := _open(state_dir / LOCK_NAME)) is not None:
+                held.callback(os.close, lock)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise AgentRunsError(
-                f"cleanup: UDP port {port} is taken, so an agent runs on this machine; stop it first (systemctl stop "
-                "vipa-agent; in a cluster remove the node from the DaemonSet). Nothing was touched"
+                "cleanup: an agent runs on this machine; stop it first (systemctl stop vipa-agent; in a cluster keep "
+                "the DaemonSet off the node). Nothing was touched"
             ) from error
-        lock = _lock(state_dir)
-        try:
-            yield
-        finally:
-            if lock is not None:
-                os.close(lock)
+        yield
 
 
-def _lock(state_dir: Path) -> int | None:
-    try:
-        lock = os.open(state_dir / LOCK_NAME, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:  # no agent was ever here
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise AgentRunsError(
-            f"cleanup: an agent holds {state_dir / LOCK_NAME}; stop it first. Nothing was touched"
-        ) from error
-    return lock
+def _open(lock: Path) -> int | None:
+    with suppress(FileNotFoundError):  # no agent was ever here
+        return os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    return None

@@ -16,7 +16,7 @@ from vipa_agent.kernel.errors import KernelError
 from vipa_agent.keyfile import KeyFile
 from vipa_agent.logs import LogWriter, configure
 from vipa_agent.service import Service
-from vipa_agent.settings import DEFAULT_PORT, DEFAULT_STATE_DIR, Settings, parse
+from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
 from vipa_agent.status import StatusError, pid_namespace, read_status
 
 if TYPE_CHECKING:
@@ -175,12 +175,11 @@ def _cleanup(arguments: Sequence[str]) -> int:
         description="Remove all of vipa from this machine: addresses, nftables, rules, routes; settings as they were.",
     )
     top.add_argument("--state-dir", type=Path, default=DEFAULT_STATE_DIR, metavar="DIR", help="default: %(default)s")
-    top.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="PORT", help="the agent's, default: %(default)s")
     given = top.parse_args(arguments)
     from vipa_agent.cleanup import AgentRunsError, clean_up
 
     try:
-        clean_up(given.state_dir, given.port)
+        clean_up(given.state_dir)
     except (AgentRunsError, KernelError) as error:
         sys.stderr.write(f"vipa-agent: {error}\n")
         return EXIT_BAD

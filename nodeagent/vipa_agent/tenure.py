@@ -14,6 +14,9 @@ The old one does not exit: a DaemonSet would start it again, and the two would c
 before the old one's pod is gone (it crashed, the rollout was undone), the lock is free and the old one serves again.
 An old one that does not answer is frozen or hung: nothing may serve beside it, for once thawed it would revoke what it
 takes for its own. Its permits end by themselves, and other nodes take over meanwhile.
+
+Two agents with two state dirs do not see each other's lock, and would take each other's tables away: a name in the
+network namespace (unix(7), abstract) keeps the second from starting.
 """
 
 import asyncio
@@ -28,6 +31,7 @@ from typing import Final
 
 import structlog
 
+from vipa.errors import ConfigError
 from vipa_agent.status import listen_at
 
 log = structlog.get_logger()
@@ -35,6 +39,10 @@ log = structlog.get_logger()
 LOCK_NAME: Final = "agent.lock"
 UPGRADE_NAME: Final = "upgrade.sock"
 
+ABSTRACT_NAME: Final = "\0vipa-agent"
+
+OTHER_TRIES: Final = 5
+"""Looks at the name that another one has: one that ends frees its lock a moment before it."""
 YIELD_S: Final = 4.0
 """How long the one before may take to yield: a second for moves under way, and an fsync on a slow disk."""
 LOOK_S: Final = 0.2
@@ -52,6 +60,7 @@ class Tenure:
         self._lock = state_dir / LOCK_NAME
         self._upgrade = state_dir / UPGRADE_NAME
         self._fd: int | None = None
+        self._name: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._yielded = asyncio.Event()
         self._answered = asyncio.Event()
@@ -59,7 +68,18 @@ class Tenure:
 
     async def acquire(self) -> None:
         """Wait until no other agent serves, asking the one that does to yield. A state dir without locks (read-only)
-        is said, and done without."""
+        is said, and done without. ConfigError when one with another state dir serves."""
+        await self._acquire_lock()
+        tries = OTHER_TRIES
+        while not self._try_name():
+            if not (tries := tries - 1):
+                raise ConfigError(
+                    f"--state-dir: an agent with another one than {self._lock.parent} serves this machine; there can "
+                    "be only one: stop it, or give both the same to have this one take over"
+                )
+            await asyncio.sleep(LOOK_S)
+
+    async def _acquire_lock(self) -> None:
         said = False
         while not self._try_lock():
             answer = await asyncio.to_thread(_ask, self._upgrade)
@@ -113,6 +133,9 @@ class Tenure:
 
     async def release(self) -> None:
         """Free the lock, and tell the successor, if one waits."""
+        if self._name is not None:
+            self._name.close()
+            self._name = None
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -122,6 +145,16 @@ class Tenure:
             self._server = None
         with suppress(TimeoutError):
             await asyncio.wait_for(self._answered.wait(), 0.5)
+
+    def _try_name(self) -> bool:
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            name.bind(ABSTRACT_NAME)
+        except OSError:
+            name.close()
+            return False
+        self._name = name
+        return True
 
     def _try_lock(self) -> bool:
         try:

@@ -64,11 +64,10 @@ def test_what_a_killed_agent_left_is_cleaned_up(lab: Lab) -> None:
         during = machine_state(cluster, "w1")
         assert all(during[look] != before[look] for look in before), "the comparison below can fail"
         state_dir = cluster.node("w1").state_dir
-        for words in ((), ("--state-dir", str(state_dir), "--port", "7118")):
-            code, said = run_agent(cluster, "w1", "cleanup", *words)
-            assert code == 1, "an agent serves: by its port, or by its state dir"
-            assert "stop it first" in said
-            assert "Nothing was touched" in said
+        code, said = run_agent(cluster, "w1", "cleanup")
+        assert code == 1, "an agent serves, be it with another state dir"
+        assert "stop it first" in said
+        assert "Nothing was touched" in said
         assert machine_state(cluster, "w1") == during
         cluster.agents["w1"].kill()
         assert run_agent(cluster, "w1", "cleanup", "--state-dir", str(state_dir)) == (0, "")
@@ -119,6 +118,12 @@ def test_status_for_people_and_programs(lab: Lab) -> None:
         assert {path["state"] for path in peer["paths"]} == {"Up"}
         assert cluster.erp("w2")["role"] == "Spare"
         assert cluster.erp("w2")["holder"] == "w1"
+        before = machine_state(cluster, "w1")
+        other = ["--state-dir", str(cluster.node("w1").run_dir / "other"), "--insecure"]
+        code, words = run_agent(cluster, "w1", "--node", "w1", "--manifests", str(cluster.manifests), *other)
+        assert code == 2, "a second agent with a state dir of its own would take the tables away"
+        assert "there can be only one" in words
+        assert machine_state(cluster, "w1") == before
 
 
 REFUSALS = (
