@@ -6,12 +6,13 @@ from unit.fakes.net import Net
 from unit.fakes.scenes import probes
 from vipa.election import actions as act
 from vipa.election import events as ev
-from vipa.election.checks import FAILING
+from vipa.election.checks import FAILING, fails, heard, merits
 from vipa.election.claim import TURNS_PERMITS
 from vipa.election.duel import UNRANKED
+from vipa.election.peers import Peer
 from vipa.election.states import State
-from vipa.election.vip import Verdict
-from vipa.heartbeat import HandoverStep, WireRole
+from vipa.election.vip import Verdict, VipState
+from vipa.heartbeat import HandoverStep, RoleEntry, WireRole
 from vipa.plan import CheckKind, FailbackPolicy, HealthCheck, Plan, PlannedVip, Policy
 from vipa.reasons import Reason
 from vipa.resources.interfacelist import ENTRIES_MAX
@@ -270,3 +271,59 @@ def test_many_virtual_ips_leave_together_and_all_is_told(net: Net) -> None:
     assert not a.elected
     assert not net.doubles
     assert VIP not in b.elected
+
+
+def test_nothing_is_offered_to_who_fails(net: Net) -> None:
+    a, p = net.machine("a", 5), net.puppet("p", 4)
+    net.start(checked(net.vip(4, 5, policy=AT_ONCE)))
+    say(a)
+    net.until(lambda: a.is_(State.HOLDER), 2)
+    p.rank = FAILING
+    p.speak()
+    net.run(2)
+    assert not p.handovers_heard()
+    p.rank = 0
+    net.run(0.2)
+    assert p.handovers_heard()
+
+
+def test_an_in_node_move_of_a_failing_holder_is_followed_by_no_hand_over_to_one_that_fails_too(net: Net) -> None:
+    a, p = net.machine("a", 4, 6), net.puppet("p", 5)
+    net.start(checked(net.vip(4, 5, 6)))
+    say(a, CHECK)
+    net.until(lambda: a.is_(State.HOLDER), 2)
+    p.rank = 1 + FAILING
+    p.speak()
+    net.run(0.5)
+    a.interface("eth1", carrier=False)
+    net.run(1)
+    assert a.elected == {VIP: "eth2"}
+    assert not p.handovers_heard()
+
+
+def test_the_spare_that_would_take_over_gets_the_full_rate(net: Net) -> None:
+    """Four that fail stand before it, as many as get the full rate by their places in the list."""
+    a = net.machine("a", 4)
+    puppets = [net.puppet(f"p{last}", last) for last in (5, 6, 8, 9, 10)]
+    net.start(checked(net.vip(4, 5, 6, 8, 9, 10)))
+    say(a)
+    for rank, puppet in enumerate(puppets, 1):
+        puppet.rank = rank + (FAILING if puppet is not puppets[-1] else 0)
+        puppet.speak()
+    net.until(lambda: a.is_(State.HOLDER), 2)
+    net.run(5)
+    last = a.elector.node.peers[puppets[-1].name]
+    assert a.elector.node.interval_to(last) == PROFILE.interval_s
+
+
+def test_a_node_without_an_endpoint_says_nothing_of_its_checks() -> None:
+    peer = Peer("p", 1)
+    vip = VipState(PlannedVip("v", (VIP,), ()), 0, 7, 0)
+    for at, rank in enumerate((FAILING + 1, UNRANKED, FAILING + 1, UNRANKED)):
+        heard(peer, RoleEntry(7, WireRole.SPARE, 1, rank, 0), float(at))
+    assert fails(peer, vip)
+    assert merits(peer, vip, 10.0, healthy_for_s=100.0, flaps=0) == (10.0, 1)
+    other = Peer("q", 1)
+    for rank in (1, UNRANKED, 1):
+        heard(other, RoleEntry(7, WireRole.SPARE, 1, rank, 0), 1.0)
+    assert merits(other, vip, 10.0, healthy_for_s=100.0, flaps=0) == (100.0, 0)
