@@ -60,10 +60,13 @@ class Notifier:
         """Some time after something changed: adapters that fail under a spare, and other plans, are no transitions."""
         if self._send is None:
             return
-        for vip in self._node.vips.values():
+        nothing = _Told()
+        for vip in self._node.vips.values():  # 2,000 of them, of which a few differ
             role = self._role(vip, vip.state)
-            now = self._picture(vip, role, vip.interface if role == _HOLDER else "")
-            self._tell(vip.name, now, reason_of(self._node, vip))
+            interface = vip.interface if role == _HOLDER else ""
+            told = self._told.get(vip.name, nothing)
+            if role != told.role or interface != told.interface:
+                self._tell(vip.name, self._picture(vip, role, interface), reason_of(self._node, vip))
         for name in self._told.keys() - self._node.vips.keys():
             self._tell(name, _Told(), Reason.PLAN_REMOVED)
 
