@@ -11,12 +11,14 @@ from typing import Any, Final
 
 import pytest
 
+from vipa_agent.kernel.kernel import Kernel
 from vipa_cli import ask
 from vipa_cli.check import clock, firewall, machine, ruleset, settings
 from vipa_cli.check.command import Options, gather, network
 from vipa_cli.check.finding import Finding, Level
 from vipa_lab.lab import Lab
 from vipa_lab.mis_set import VIP, MisSet
+from vipa_lab.until import until
 from vipa_lab.within import within
 
 ANSWER_S: Final = 0.12
@@ -235,6 +237,19 @@ def test_a_healthy_host_gives_no_alarm(host: MisSet) -> None:
     machine = {"clock", "punctuality", "suspend", "time of day"}
     assert [each for each in findings if each.level is not Level.OK and each.check not in machine] == []
     assert {"arp_ignore", "adapters", "LAN", "virtual IPs", "firewall", "firewall marks"} <= {f.check for f in findings}
+
+
+def test_a_host_that_serves_gives_no_alarm(host: MisSet) -> None:
+    kernel = within(host.node, lambda: Kernel(lambda _interface, _until: None, lambda _interface: None))
+    try:
+        within(host.node, lambda: kernel.guard((VIP,), (("eth1", "10.1.1.4/24"), ("eth2", "10.1.1.5/24"))))
+        within(host.node, lambda: kernel.bind((VIP,), ("eth1", "eth2")))
+        until(lambda: kernel.begin_claim((VIP,), 0.1) and kernel.permit((VIP,), "eth1", None)[0])
+        assert is_answered(host, VIP)
+        assert bad(host) == []
+    finally:
+        within(host.node, kernel.clean_up)
+        kernel.close()
 
 
 @pytest.mark.parametrize("name", FAULTS)
