@@ -52,7 +52,7 @@ def _meant(vip: Mapping[str, Any], names: Sequence[str]) -> bool:
 
 
 def wrongs(document: Mapping[str, Any]) -> list[str]:
-    """What is not well, for people: a virtual IP without holder or in conflict, a refused object."""
+    """What is not well, for people: a virtual IP without holder, in conflict or with failing checks, a refused object."""
     found = []
     for vip in document.get("vips", ()):
         name = f"{vip['name']} {' '.join(vip['addresses'])}"
@@ -60,6 +60,8 @@ def wrongs(document: Mapping[str, Any]) -> list[str]:
             found.append(f"{name}: a foreign machine answers for it, MAC {vip['conflict']}")
         elif vip["role"] != "Holder" and not vip.get("holder"):
             found.append(f"{name}: no holder is known ({vip['reason']})")
+        if vip.get("failing"):
+            found.append(f"{name}: health checks fail on this node: {', '.join(vip['failing'])}")
     return found + [
         f"{refusal['kind']} {refusal['name']} is refused: {refusal['message']} [{refusal['reason']}]"
         for refusal in document.get("refusals", ())

@@ -142,6 +142,8 @@ def _status(arguments: Sequence[str]) -> int:
         at = f" on {vip['interface']}" if vip["interface"] else ""
         holder = f", held by {vip['holder']}" if vip["holder"] and vip["role"] != "Holder" else ""
         sys.stdout.write(f"{vip['name']} {' '.join(vip['addresses'])}: {vip['role']}{at} ({vip['reason']}){holder}\n")
+        if failing := vip.get("failing"):
+            sys.stdout.write(f"{vip['name']}: health checks fail: {', '.join(failing)}\n")
     for interface in document["interfaces"]:
         sys.stdout.write(f"{interface['name']} {' '.join(interface['addresses'])}: {interface['reason']}\n")
     if keys := document["agent"].get("keys", {}).get("accepted"):  # none of an older agent

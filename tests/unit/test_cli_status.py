@@ -66,6 +66,7 @@ def test_all_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (with_vip(role="Spare", holder=""), "no holder is known"),
         (with_vip(conflict="de:ad"), "MAC de:ad"),
+        (with_vip(failing=["tcp 443: connection refused"]), "checks fail on this node: tcp 443: connection refused"),
         (
             DOCUMENT | {"refusals": [{"kind": "VirtualIP", "name": "x", "reason": "Invalid", "message": "bad"}]},
             "VirtualIP x is refused: bad [Invalid]",
