@@ -52,7 +52,8 @@ def _meant(vip: Mapping[str, Any], names: Sequence[str]) -> bool:
 
 
 def wrongs(document: Mapping[str, Any]) -> list[str]:
-    """What is not well, for people: a virtual IP without holder, in conflict or with failing checks, a refused object."""
+    """What is not well, for people: a virtual IP without holder, in conflict, or with a failing health check; a refused
+    object."""
     found = []
     for vip in document.get("vips", ()):
         name = f"{vip['name']} {' '.join(vip['addresses'])}"

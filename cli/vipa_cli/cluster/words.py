@@ -9,6 +9,7 @@ _WORDS: Final = {
     Reason.HOLDER_SILENT: "took over because the holder before was silent",
     Reason.BETTER_ENDPOINT_BACK: "back on a better candidate, as failback wants it",
     Reason.ENDPOINT_FAILED: "took over because another interface of this node failed",
+    Reason.INTERFACE_RENAMED: "the interface it serves on has another name now",
     Reason.HANDED_OVER: "the holder before handed over on purpose",
     Reason.ADOPTED: "its agent restarted and took over what it served before",
     Reason.ONLY_CANDIDATE: "the only candidate",
