@@ -53,6 +53,7 @@ def as_json(planned: Plan, problems: Sequence[FileProblem]) -> dict[str, object]
                 "addresses": vip.addresses,
                 "group": group_of[vip.name],
                 "policy": vip.policy,
+                "healthChecks": vip.checks,
                 "succession": vip.succession,
             }
             for vip in planned.vips
