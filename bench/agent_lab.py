@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from vipa_agent.status import StatusError, read_status
 from vipa_lab.errors import LabError
+from vipa_lab.host import Host
 from vipa_lab.lab import Lab
 from vipa_lab.manifests import preferred_list, virtual_ip
 from vipa_lab.node import Node
@@ -29,6 +30,8 @@ class Agents:
     nodes: dict[str, Node]
     processes: dict[str, Process]
     vips: int
+    listener: Host
+    """A station of the LAN that is no candidate."""
 
     def status(self, name: str) -> dict[str, Any]:
         """The agent's status document."""
@@ -65,6 +68,8 @@ def running(nodes: int, nics: int, vips: int, timing: str) -> Iterator[Agents]:
         for number, machine in enumerate(machines.values(), 1):
             for nic in range(1, nics + 1):
                 machine.add_nic(lan, f"10.1.{number}.{nic}/16")
+        listener = lab.add_station("listener")
+        listener.add_nic(lan, "10.1.255.1/16")
         lab.settle()
         manifests = lab.work_dir / "manifests"
         manifests.mkdir()
@@ -73,7 +78,8 @@ def running(nodes: int, nics: int, vips: int, timing: str) -> Iterator[Agents]:
         texts += [virtual_ip(f"v{n}", f"10.1.{100 + n // 200}.{1 + n % 200}", timing=timing) for n in range(vips)]
         (manifests / "all.yaml").write_text("".join(texts))
         words = ("--metrics", METRICS)
-        agents = Agents(machines, {name: each.start_agent(manifests, *words) for name, each in machines.items()}, vips)
+        processes = {name: each.start_agent(manifests, *words) for name, each in machines.items()}
+        agents = Agents(machines, processes, vips, listener)
         deadline = time.monotonic() + _START_S
         while not agents.settled():
             ended = [process.last_words() for process in agents.processes.values() if not process.alive]

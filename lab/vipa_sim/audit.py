@@ -6,8 +6,9 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from vipa_sim.duties import Commit, Duties
+    from vipa_sim.duties import Duties
     from vipa_sim.process import Process
+    from vipa_sim.transactions import Commit
 
 AUDIT_S: Final = 0.5
 """How often the agent compares what is there with what should be (docs/limits.md: within a second)."""

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Protocol
 from vipa.election import actions as act
 from vipa.election import events as ev
 from vipa_sim.audit import AUDIT_S, Audit
-from vipa_sim.duties import Duties, Turn
+from vipa_sim.duties import Duties
 from vipa_sim.lan import Beat
 from vipa_sim.renewer import Renewer
 from vipa_sim.stock import take_stock
+from vipa_sim.transactions import Turn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -253,7 +254,7 @@ class Process:
         answers = self._duties.answers
         while answers:
             answer = answers.popleft()
-            if isinstance(answer, ev.ClaimReady):
+            if isinstance(answer, ev.ClaimReady) or (isinstance(answer, ev.Answers) and _begun(answer)):
                 while self._frames:
                     yield from self._once(self._frames.popleft())
             yield from self._once(answer)
@@ -269,3 +270,8 @@ class Process:
             if not self.running:
                 return
             yield from self._duties.perform(action)
+
+
+def _begun(answers: ev.Answers) -> bool:
+    """Whether it is claims that these tell of: the last look at the wire comes before the permit."""
+    return isinstance(answers.events[0], ev.ClaimReady)

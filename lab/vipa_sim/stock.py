@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from vipa.election import events as ev
 
 if TYPE_CHECKING:
-    from vipa_sim.duties import Commit, Duties
+    from vipa_sim.duties import Duties
     from vipa_sim.process import Process
+    from vipa_sim.transactions import Commit
 
 
 def take_stock(process: Process, duties: Duties) -> Generator[Commit, bool, list[ev.HeldAtStart]]:

@@ -9,11 +9,11 @@ import structlog
 from vipa.election import actions, events
 from vipa.election.elector import Elector
 from vipa.election.states import State
-from vipa.reasons import Reason
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.metrics import Metrics
+from vipa_agent.transactions import Transactions, say
 from vipa_agent.wire.mux import Mux
 
 log = structlog.get_logger()
@@ -43,6 +43,7 @@ class Executor:
         self._guarded = guarded
         self._stopped = stopped
         self._happened = happened
+        self._transactions = Transactions(kernel)
         self._queue: deque[events.Event] = deque()
         self._running = False
 
@@ -62,22 +63,29 @@ class Executor:
     def drain(self) -> bool:
         """Everything that waits on the sockets. Returns whether there was anything."""
         waiting = self._mux.drain()
+        own = self._elector.node.own_macs
         for event in waiting:
-            self.step(event)
+            if not isinstance(event, events.ArpSeen) or event.sender_mac not in own:  # said by our other adapter
+                self.step(event)
         return bool(waiting)
 
     def _one(self, event: events.Event) -> None:
-        if isinstance(event, events.ClaimReady):
+        if isinstance(event, events.ClaimReady | events.Answers) and not isinstance(_first(event), events.Permitted):
             for frame in self._mux.drain():  # the last look at the wire before the permit
                 self._carry_out(self._elector.step(boottime_s(), frame))
         self._carry_out(self._elector.step(boottime_s(), event))
 
     def _carry_out(self, wanted: list[actions.Action]) -> None:
         for action in wanted:
-            try:
-                self._do(action)
-            except KernelError as error:
-                self._failed(action, error)
+            if isinstance(action, actions.OfVip):
+                self._together((action,))
+            elif isinstance(action, actions.Together):
+                self._together(action.actions)
+            else:
+                try:
+                    self._do(action)
+                except KernelError as error:
+                    say(action, error)
 
     def _do(self, action: actions.Action) -> None:
         match action:
@@ -90,22 +98,6 @@ class Executor:
             case actions.Announce():
                 for result, count in self._mux.announce(action).items():
                     self._metrics.announcements(action.interface, result, count)
-            case actions.Move():
-                self._move((action,))
-            case actions.MoveTogether():
-                self._move(action.moves)
-            case actions.Bind():
-                self._kernel.bind(action.addresses, action.interfaces)
-            case actions.BeginClaim():
-                ok = self._kernel.begin_claim(action.addresses, action.timeout_s)
-                self.step(events.ClaimReady(action.vip, ok))
-            case actions.Permit():
-                ok, until = self._kernel.permit(action.addresses, action.interface, action.permit_s)
-                self._queue.appendleft(events.Permitted(action.vip, action.interface, ok, until))
-            case actions.Revoke():
-                self._kernel.revoke(action.addresses, action.interface)
-            case actions.Unbind():
-                self._kernel.unbind(action.addresses)
             case actions.Renew():
                 self._kernel.renew(dict(action.permits))
             case actions.Guard():
@@ -116,29 +108,16 @@ class Executor:
             case actions.Stopped():
                 self._stopped()
 
-    def _move(self, moves: tuple[actions.Move, ...]) -> None:
-        first = moves[0]
-        addresses = [address for move in moves for address in move.addresses]
-        ok, until = self._kernel.move(addresses, first.old, first.new, first.permit_s)
-        if ok or len(moves) == 1:
-            self._queue.extendleft(events.Permitted(move.vip, first.new, ok, until) for move in reversed(moves))
+    def _together(self, wanted: tuple[actions.OfVip, ...]) -> None:
+        """Actions of one kind, as one transaction where it can be; one answer for all."""
+        answers = self._transactions.do(wanted)
+        if not answers:
             return
-        for move in moves:  # somebody took one of them away: the others are not to blame
-            self._move((move,))
-
-    def _failed(self, action: actions.Action, error: KernelError) -> None:
-        """The kernel refused: said, and answered as a failure; other VIPs go on."""
-        log.error("kernel refused", reason=Reason.KERNEL_REFUSED, action=type(action).__name__, error=str(error))
-        match action:
-            case actions.BeginClaim():
-                self.step(events.ClaimReady(action.vip, False))
-            case actions.Permit():
-                self.step(events.Permitted(action.vip, action.interface, False))
-            case actions.Move():
-                self.step(events.Permitted(action.vip, action.new, False))
-            case actions.MoveTogether():
-                for move in action.moves:
-                    self.step(events.Permitted(move.vip, move.new, False))
+        event = answers[0] if len(answers) == 1 else events.Answers(answers)
+        if isinstance(answers[0], events.Permitted):
+            self._queue.appendleft(event)
+        else:
+            self._queue.append(event)
 
     def _report(self, action: actions.Transition | actions.Notice) -> None:
         self._happened(action)
@@ -158,3 +137,7 @@ class Executor:
             )
         else:
             log.info("notice", subject=action.subject, reason=action.reason, detail=action.detail)
+
+
+def _first(event: events.ClaimReady | events.Answers) -> events.Event:
+    return event.events[0] if isinstance(event, events.Answers) else event

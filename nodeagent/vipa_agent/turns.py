@@ -33,6 +33,10 @@ News = TimerFired | StopAsked | PlanChanged | PermitLapsed | GateLost | KeysChan
 """What begins a turn by itself."""
 
 
+ROUNDS_S: Final = 0.005
+"""And no further look after this long: a third of Fast's silence."""
+
+
 class Turns:
     """``renewed`` is where the renewal thread leaves its news: interface → end of permit, CLOCK_BOOTTIME."""
 
@@ -114,8 +118,8 @@ class Turns:
         """All that waits: what comes while it is worked on belongs to the same turn."""
         self._kernel.tick()
         self._take_renewals()
-        rounds = ROUNDS_MAX
-        while self._executor.drain() and (rounds := rounds - 1):
+        rounds, until = ROUNDS_MAX, boottime_s() + ROUNDS_S
+        while self._executor.drain() and (rounds := rounds - 1) and boottime_s() < until:
             pass
 
     def _end(self) -> None:

@@ -63,6 +63,7 @@ def test_ready_makes_it_revoke_then_say_go_and_keep_bound(net: Net) -> None:
     p.handover = replace_step(offer, HandoverStep.READY)
     begin = len(net.log)
     net.until(lambda: b.is_(State.YIELDING), 0.1)
+    net.run(0.001)
     kinds = [type(e.action) for e in net.log[begin:] if e.node == "b"]
     assert act.SendBeat in kinds[kinds.index(act.Revoke) :]
     assert b.bound

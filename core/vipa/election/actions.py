@@ -71,20 +71,24 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveTogether:
-    """In-node moves between the same two interfaces under equal permits, in one transaction; if that fails, each alone.
-    Answer: ``Permitted`` for each."""
-
-    moves: tuple[Move, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Revoke:
     """Stop answering: un-elect the addresses, keep them bound (what arrives is still served)."""
 
     vip: str
     addresses: tuple[str, ...]
     interface: str
+
+
+OfVip = Bind | Unbind | BeginClaim | Permit | Move | Revoke
+"""What the kernel does for one virtual IP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """Actions of one kind that differ in nothing but the virtual IP: one transaction for all. If that fails, what can
+    be done alone is. Answers come together too, as one ``Answers``."""
+
+    actions: tuple[OfVip, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +167,7 @@ Action = (
     | BeginClaim
     | Permit
     | Move
-    | MoveTogether
+    | Together
     | Revoke
     | Renew
     | Announce

@@ -10,12 +10,12 @@ from typing import Final
 
 from vipa.election import checks, holders
 from vipa.election.actions import BeginClaim, Permit, Probe
-from vipa.election.crowd import claims_max
+from vipa.election.crowd import claims_max, probing_max
 from vipa.election.health import NEVER, LocalEndpoint
 from vipa.election.node import Node
 from vipa.election.peers import Peer
 from vipa.election.states import State
-from vipa.election.vip import Suspicion, Verdict, VipState
+from vipa.election.vip import Behind, Suspicion, Verdict, VipState
 from vipa.heartbeat.model import WireRole
 from vipa.reasons import Reason
 
@@ -40,6 +40,9 @@ TURNS_PATIENCE: Final = 3
 
 TURNS_PERMITS: Final = 4
 """After so many permits (2 s at Default) a better rank has had its time: it may be unable to take this one."""
+
+TURN_S: Final = 0.002
+"""And after this long for each virtual IP there is: four times what a takeover of thousands takes for each."""
 
 WAIT_S: Final = 1.0
 """Who waits for its turn to be probed is woken for it; this is the longest it waits should that ever be missed."""
@@ -77,19 +80,23 @@ def rank(node: Node, vip: VipState, mine: int) -> int:
     return 1 + len(ahead_of(node, vip, mine))
 
 
-def _turn_of_another(node: Node, vip: VipState, mine: int) -> bool:
+def _turn_of_another(node: Node, vip: VipState, mine: int) -> Behind | None:
     """A better rank that takes over one virtual IP after the other has not come to this one yet: wait a while. Who
     fails its health checks waits for anybody who does not."""
-    assert vip.suspicion is not None
-    if node.now - vip.suspicion.since > TURNS_PERMITS * vip.profile.permit_s:
-        return False
     patience_s = TURNS_PATIENCE * vip.profile.probes * vip.profile.gap_s
-    ahead = [node.peers[name] for name in ahead_of(node, vip, mine)]
-    if vip.verdict is Verdict.FAILING and not all(checks.fails(peer, vip) for peer in ahead):
-        return True
-    return any(
-        node.now - peer.took_at <= patience_s and peer.role(vip.id) not in (None, WireRole.EXCLUDED) for peer in ahead
-    )
+    ill = vip.verdict is Verdict.FAILING
+    if not ill and not any(node.now - peer.took_at <= patience_s for peer in node.peers.values()):
+        return None
+    silent_at = max(holders.silent_at(node, vip), vip.listen_until)
+    until = silent_at + TURNS_PERMITS * vip.profile.permit_s + TURN_S * len(node.vips)
+    if node.now > until:
+        return None
+    for name in ahead_of(node, vip, mine):
+        peer = node.peers[name]
+        busy = node.now - peer.took_at <= patience_s and peer.role(vip.id) not in (None, WireRole.EXCLUDED)
+        if busy or (ill and not checks.fails(peer, vip)):
+            return Behind(name, patience_s, until)
+    return None
 
 
 def needed(node: Node, vip: VipState, mine: int) -> int:
@@ -101,12 +108,22 @@ def needed(node: Node, vip: VipState, mine: int) -> int:
 
 
 def suspect(node: Node, vip: VipState) -> None:
-    """SPARE (or YIELDING) has been silent long enough: start probing, when there is an endpoint to serve on."""
-    if not holders.claimable(node, vip) or node.stopping_since is not None or node.isolated(vip):
-        return
+    """SPARE (or YIELDING) has been silent long enough: start probing, when there is an endpoint to serve on. A spare
+    waits for its turn first, which costs nothing."""
     best = node.best_local(vip)
-    if best is None or node.now < not_before(vip):
+    barred = not holders.claimable(node, vip) or node.stopping_since is not None or node.isolated(vip)
+    if barred or best is None or node.now < not_before(vip):
+        node.rest(vip)
         return
+    if vip.state is State.SPARE:
+        vip.behind = _turn_of_another(node, vip, best[0])
+        if vip.behind is not None:
+            vip.turn_at = node.now + vip.behind.patience_s / 2
+            node.rest(vip)
+            return
+        if not node.crowd.may_probe(vip.name, probing_max(node.silence_min_s)):
+            vip.turn_at = node.now + WAIT_S
+            return
     vip.offer = None
     vip.suspicion = Suspicion(node.now, node.now)
     node.transition(vip, State.SUSPECTING, Reason.HOLDER_SILENT)
@@ -128,12 +145,12 @@ def advance(node: Node, vip: VipState) -> None:
     if node.draining or node.now < suspicion.next_at:
         return
     mine, endpoint = best
-    if _turn_of_another(node, vip, mine):
+    if (behind := _turn_of_another(node, vip, mine)) is not None:
         suspicion.unanswered = suspicion.sent = 0
-        suspicion.next_at = node.now + vip.profile.gap_s
+        suspicion.next_at = node.now + behind.patience_s / 2
         node.rest(vip)
         return
-    if not node.crowd.may_probe(vip.name):
+    if not node.crowd.may_probe(vip.name, probing_max(node.silence_min_s)):
         suspicion.next_at = node.now + WAIT_S
         return
     if suspicion.via != endpoint.address:
@@ -141,15 +158,18 @@ def advance(node: Node, vip: VipState) -> None:
     if suspicion.sent:
         suspicion.unanswered += 1
         node.urgent = True
-    if suspicion.unanswered >= needed(node, vip, mine):
+    if suspicion.unanswered >= vip.profile.probes and suspicion.unanswered >= needed(node, vip, mine):
         if not _contact(node, vip, endpoint):
             vip.reason = Reason.NO_CONTACT
         elif len(node.crowd.claiming) < claims_max(claim_element_s(vip)):
             _begin(node, vip, Reason.HOLDER_SILENT)
             return
+        elif node.now - suspicion.probed_at < vip.profile.probes * vip.profile.gap_s:
+            suspicion.next_at = node.now + vip.profile.gap_s / 2  # the next to be claimed: no need to ask again yet
+            return
     _probe(node, vip, endpoint)
     suspicion.sent += 1
-    suspicion.next_at = node.now + vip.profile.gap_s
+    suspicion.probed_at, suspicion.next_at = node.now, node.now + vip.profile.gap_s
 
 
 def _contact(node: Node, vip: VipState, endpoint: LocalEndpoint) -> bool:
@@ -168,7 +188,9 @@ def _probe(node: Node, vip: VipState, endpoint: LocalEndpoint) -> None:
         for mac in macs:
             node.emit(Probe(endpoint.interface, address, endpoint.sender_to(address), mac))
     assert vip.suspicion is not None
-    if endpoint.contact_at <= vip.suspicion.since:
+    asked_s = node.now - node.asked_at.get(endpoint.address, NEVER)
+    if endpoint.contact_at <= vip.suspicion.since and asked_s >= vip.profile.gap_s / 2:
+        node.asked_at[endpoint.address] = node.now  # for all virtual IPs that are probed now
         for target in (*endpoint.asked, *endpoint.stations):
             node.emit(Probe(endpoint.interface, target, endpoint.address))
 

@@ -55,7 +55,7 @@ def _follow(node: Node, state: VipState | None, vip: PlannedVip, epoch: int) -> 
     if state.digest != vip.digest or state.epoch != epoch:
         state.mismatch.clear()
         state.compare_at = node.now + READ_S
-    state.plan, state.epoch, state.digest = vip, epoch, vip.digest
+    state.plan, state.epoch, state.digest, state.local = vip, epoch, vip.digest, None
     return state
 
 
@@ -63,6 +63,8 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
     """Plan or interfaces changed: endpoints, paths, guarded addresses; a rebound interface gets the VIPs again."""
     plans: list[PlannedVip] = [v.plan for v in node.vips.values()]
     node.health.configure(node.now, plans, interfaces)
+    for vip in node.vips.values():
+        vip.local = None
     node.roles_stale = node.rates_stale = True
     node.own_macs = {i.mac for i in interfaces}
     node.peer_addresses = {e.address for p in plans for e in p.succession} - node.health.endpoints.keys()

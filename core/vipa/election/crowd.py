@@ -1,25 +1,47 @@
 """At most so many virtual IPs at once: when a node dies that held hundreds, each has its turn.
 
 All at once they would keep the loop busy for longer than a silence: the node would be late, distrust itself, and begin
-anew without end. Those whose turn has not come wait in order and send nothing.
+anew without end. So a step looks at a few, the next one at the next few, and frames, heartbeats and timers get their
+turn between. Those whose turn has not come wait in order and send nothing.
 """
 
 from typing import Final
 
-PROBING_MAX: Final = 32
-"""Probed at once: 32 × two questions per gap of 10 ms are a tenth of what a small switch or a busy loop can take."""
+LOOK_S: Final = 0.0001
+"""One look at one virtual IP with all that comes of it: 30 to 60 µs with the probes it sends, on a busy core up to
+twice that (docs/benchmarks.md, "Many virtual IPs")."""
+
+LOOKS_MIN: Final = 16
+"""So many looks cost 1.6 ms: an eighth of Fast's silence."""
+
+PROBING_MAX: Final = 128
+"""Probed at once: 128 × three questions per gap of 10 ms are 38,400 frames a second, 2.6 % of what a gigabit port
+carries of the smallest (1.49 million), for as long as a takeover lasts. More would not be faster: the processor is what
+limits."""
 
 EXCHANGING_MAX: Final = 8
 """Offered at once: a hand-over keeps each side's kernel busy for about 4 ms, and must end within the offer's 500 ms."""
 
-CLAIM_S: Final = 0.003
-"""Kernel transactions of one claim (bind, element, permit) on a busy machine; 2 ms on an idle one."""
+CLAIM_S: Final = 0.0003
+"""What a claim adds to the time between the claim elements of many and the permit of all: 60 µs; five times that on a
+busy machine."""
+
+
+def looks_max(silence_s: float) -> int:
+    """Looks in one step, where the shortest silence is ``silence_s``: a quarter of it, so that half of it is left on a
+    core that others use too."""
+    return LOOKS_MIN if silence_s == 0 else max(LOOKS_MIN, int(min(silence_s, 1.0) / 4 / LOOK_S))
+
+
+def probing_max(silence_s: float) -> int:
+    """Probed at once: not more than one step looks at."""
+    return min(PROBING_MAX, looks_max(silence_s))
 
 
 def claims_max(element_s: float) -> int:
-    """Claims at once, so that the last one's permit is asked for while the first one's element (life ``element_s``)
-    still lives."""
-    return max(1, int(element_s / CLAIM_S))
+    """Claims at once, so that the permit of all is asked for while the claim elements (life ``element_s``) still
+    live."""
+    return max(1, min(PROBING_MAX, int(element_s / CLAIM_S)))
 
 
 class Crowd:
@@ -30,9 +52,9 @@ class Crowd:
         self._waiting: dict[str, None] = {}
         self.claiming: set[str] = set()
 
-    def may_probe(self, name: str) -> bool:
-        """Whether ``name`` may begin to probe; if not it stands in the queue from now on."""
-        if name not in self._probing and len(self._probing) >= PROBING_MAX:
+    def may_probe(self, name: str, most: int) -> bool:
+        """Whether ``name`` may begin to probe, ``most`` at once; if not it stands in the queue from now on."""
+        if name not in self._probing and len(self._probing) >= most:
             self._waiting[name] = None
             return False
         self._waiting.pop(name, None)

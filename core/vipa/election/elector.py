@@ -4,14 +4,15 @@ No clock, socket or randomness inside: the asyncio shell and the simulator drive
 permits first (rule 6), then at its own lateness (rule 5, "distrust yourself first"), then the event, then settles.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
 from vipa.election import checks, claim, configuring, handover, holders, holding, stations, stopping
 from vipa.election.actions import Action, Probe
 from vipa.election.config import Config
+from vipa.election.crowd import looks_max
 from vipa.election.events import (
+    Answers,
     ArpSeen,
     BeatReceived,
     ChecksChanged,
@@ -35,6 +36,7 @@ from vipa.election.node import Node
 from vipa.election.receiving import Receiver, compare_plans
 from vipa.election.sending import Sender
 from vipa.election.states import State
+from vipa.election.together import gathered
 from vipa.election.vip import VipState
 from vipa.election.wakes import Wakes
 from vipa.reasons import Reason
@@ -43,6 +45,10 @@ LATE_S_MIN: Final = 0.010
 """Lateness that an idle loop shows under load (p99). More than this and more than one silence is distrusted: up to
 there the drained sockets tell what happened, peers still hold this node's beats for fresh, and a holder that said *go*
 has not begun to probe. (01-election says one interval: on busy cores that kept Fast from ever claiming.)"""
+
+_AT_ONCE: Final = frozenset({State.HOLDER, State.YIELDING})
+"""Whoever serves is looked at in the step in which it is due, however many there are: who leaves a failed adapter must
+do so in one transaction with all others."""
 
 __all__ = ["Config", "Elector"]
 
@@ -61,27 +67,29 @@ class Elector:
         self._settled_at = NEVER
         self._stepped_at = 0.0
         self._distrusted: float | None = None
+        self._put_off: set[str] = set()
+        """Names that are due and not looked at yet: one step looks at a few."""
 
     def step(self, now: float, event: Event) -> list[Action]:
         """Take one input; returns what to do, in order."""
         node = self.node
         node.now = now
-        node.out, node.claims, node.moves = [], [], []
+        node.out, node.claims = [], []
         # what the kernel did comes first, whatever the loop believes of itself
         if isinstance(event, PermitRenewed):
             self._renewed(event)
-        elif isinstance(event, Permitted):
-            self._with_vip(event.vip, lambda vip: holding.permitted(node, vip, event))
+        elif isinstance(event, Permitted | Answers):
+            self._permitted(event)
         self._lapse(now)
         self._distrust(now, event)
         self._take(event)
         # most frames only confirm what is known: then there is nothing to settle, and of many frames in one go only
         # the last one's deadline is of interest
         if not isinstance(event, BeatReceived | ArpSeen) or self._unsettled():
-            self._settle(draining=not isinstance(event, TimerFired))
+            self._settle(event)
         self._deadline_stale = True
         self._stepped_at = now
-        return node.out + node.claims
+        return node.out + gathered(node.claims)
 
     def next_deadline(self) -> float | None:
         """When to step ``TimerFired`` next; None before the first step."""
@@ -96,6 +104,12 @@ class Elector:
         permits = self.node.permits.until
         if event.interface in permits:
             permits[event.interface] = max(permits[event.interface], event.until)
+
+    def _permitted(self, event: Permitted | Answers) -> None:
+        for answer in event.events if isinstance(event, Answers) else (event,):
+            vip = self.node.vips.get(answer.vip)
+            if vip is not None and isinstance(answer, Permitted):
+                holding.permitted(self.node, vip, answer)
 
     def _lapse(self, now: float) -> None:
         for interface, until in list(self.node.permits.until.items()):
@@ -154,7 +168,11 @@ class Elector:
                 for vip in [vip for vip in node.vips.values() if vip.elected]:
                     node.listen(vip, Reason.PERMIT_LAPSED)
             case ClaimReady():
-                self._with_vip(event.vip, lambda vip: claim.ready(node, vip, event.ok))
+                self._ready(event)
+            case Answers():
+                for answer in event.events:
+                    if isinstance(answer, ClaimReady):
+                        self._ready(answer)
             case PlanChanged():
                 configuring.take_plan(node, event.plan)
                 configuring.configure(node, self._interfaces)
@@ -173,10 +191,10 @@ class Elector:
             case StopAsked():
                 stopping.ask(node)
 
-    def _with_vip(self, name: str, act: Callable[[VipState], None]) -> None:
-        vip = self.node.vips.get(name)
+    def _ready(self, answer: ClaimReady) -> None:
+        vip = self.node.vips.get(answer.vip)
         if vip is not None:
-            act(vip)
+            claim.ready(self.node, vip, answer.ok)
 
     def _held(self, event: HeldAtStart) -> None:
         """Rule 8: adopt what the kernel still serves, touching nothing else."""
@@ -200,7 +218,6 @@ class Elector:
         node = self.node
         return bool(
             node.dirty
-            or node.urgent
             or node.roles_stale
             or node.role_changes
             or node.rates_stale
@@ -209,11 +226,11 @@ class Elector:
             or not node.health.all_healthy
         )
 
-    def _settle(self, draining: bool) -> None:
-        """``draining``: frames may wait on the sockets. Nothing is concluded from silence before the timer, ahead of
-        which the shell drains them; what the kernel says of a link counts at once."""
+    def _settle(self, event: Event) -> None:
+        """Frames may wait on the sockets: nothing is concluded from silence before the timer, ahead of which the shell
+        drains them; what the kernel says of a link counts at once."""
         node = self.node
-        node.draining = draining
+        node.draining = draining = not isinstance(event, TimerFired)
         self._settled_at = node.now
         for endpoint in node.health.judge(node.now, only_better=draining):
             node.note(endpoint.reason, f"endpoint {endpoint.interface}", endpoint.address)
@@ -223,17 +240,27 @@ class Elector:
             for endpoint, target in node.health.asks_due(node.now):
                 node.emit(Probe(endpoint.interface, target, endpoint.address))
         due, node.dirty = node.dirty, set()
+        changed = frozenset(due)
         if not draining:
             due.update(self._wakes.due(node.now))
+            due.update(self._put_off)
+            self._put_off = set()
+        looks = looks_max(node.silence_min_s)
         for vip in sorted((node.vips[name] for name in due if name in node.vips), key=lambda v: v.order):
-            node.dirty.discard(vip.name)
-            node.role_changes.add(vip.name)
+            if vip.state not in _AT_ONCE and (looks := looks - 1) < 0:
+                self._put_off.add(vip.name)
+                continue
+            before = vip.state, vip.elected, vip.term, vip.suspicion is not None and vip.suspicion.unanswered > 0
             self._advance(vip)
+            after = vip.state, vip.elected, vip.term, vip.suspicion is not None and vip.suspicion.unanswered > 0
+            if before != after or vip.name in changed:
+                node.role_changes.add(vip.name)
+            node.dirty.discard(vip.name)  # what it does next it is woken for
             self._wakes.schedule(vip)
             (node.exchanging.discard if vip.offer is None else node.exchanging.add)(vip.name)
-        node.out += holding.gathered(node.moves)
+        node.out = gathered(node.out)
         stopping.finish(node)
-        self.sender.flush()
+        self.sender.flush(more_frames=isinstance(event, BeatReceived | ArpSeen))
 
     def _advance(self, vip: VipState) -> None:
         node = self.node
@@ -248,7 +275,7 @@ class Elector:
                 compare_plans(node, vip, peer)
         match vip.state:
             case State.IDLE:
-                if any(True for _ in node.local(vip)):
+                if node.local(vip):
                     node.listen(vip, Reason.LISTENING)
             case State.LISTENING:
                 self._listening(vip)
@@ -281,7 +308,10 @@ class Elector:
         node = self.node
         if node.isolated(vip):
             node.listen(vip, Reason.ISOLATED)
-        elif not node.draining and node.now >= holders.silent_at(node, vip):
+        elif node.now < holders.silent_at(node, vip):
+            vip.turn_at, vip.behind = NEVER, None
+            node.rest(vip)
+        elif not node.draining and node.now >= vip.turn_at:
             claim.suspect(node, vip)
             if vip.state is State.SUSPECTING:
                 claim.advance(node, vip)
@@ -293,5 +323,6 @@ class Elector:
         for until in node.permits.until.values():
             at = min(at, until)
         at = min(at, self._settled_at) if node.dirty else at
+        at = min(at, self._stepped_at) if self._put_off or node.urgent else at
         # due since ever is due now: a lateness is only what came after the last step
         return self._stepped_at if at == NEVER else at

@@ -96,6 +96,13 @@ class Permitted:
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers to ``Together``, one for each of its actions."""
+
+    events: tuple[ClaimReady, ...] | tuple[Permitted, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PermitRenewed:
     """The renewal thread extended the permit of ``interface``."""
 
@@ -158,6 +165,7 @@ Event = (
     | ArpSeen
     | ClaimReady
     | Permitted
+    | Answers
     | PermitRenewed
     | PermitLapsed
     | GateLost

@@ -1,9 +1,7 @@
 """The holder: rules 3 (in-node move), 6 (permit), 7 (duel), 9 (failback) and 11 (announcing)."""
 
-from collections.abc import Iterator
-
 from vipa.election import announcing, checks, failback
-from vipa.election.actions import Announce, Move, MoveTogether, Revoke, Transition
+from vipa.election.actions import Announce, Move, Revoke, Transition
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.events import Permitted
 from vipa.election.handover import comes, offer, why_received
@@ -66,6 +64,7 @@ def start_announcing(node: Node, vip: VipState) -> None:
     """From now on, by the schedule of rule 11."""
     vip.announced = 0
     vip.announce_from = node.now
+    vip.announce_turn = NEVER
     node.dirty.add(vip.name)
 
 
@@ -89,13 +88,17 @@ def advance(node: Node, vip: VipState) -> None:
         if node.stopping_since is None and not vip.plan.policy.paused and not _leave_to_healthy(node, vip):
             _consider_failback(node, vip)
     if vip.elected and node.now >= announce_at(vip):
-        node.emit(Announce(vip.name, vip.plan.addresses, vip.interface))
-        vip.announced += 1
+        if vip.announce_turn == NEVER:
+            vip.announce_turn = node.announcing.turn(node.now)
+        if node.now >= vip.announce_turn:
+            node.emit(Announce(vip.name, vip.plan.addresses, vip.interface))
+            vip.announced += 1
+            vip.announce_turn = NEVER
 
 
 def announce_at(vip: VipState) -> float:
     """When to announce next."""
-    return announcing.next_at(vip.announce_from, vip.announced, (vip.id & 0xFF) / 256)
+    return max(announcing.next_at(vip.announce_from, vip.announced, (vip.id & 0xFF) / 256), vip.announce_turn)
 
 
 def _leave(node: Node, vip: VipState) -> None:
@@ -124,17 +127,7 @@ def unfit_s(node: Node, vip: VipState) -> float:
 
 def _move(node: Node, vip: VipState, interface: str) -> None:
     permit_s = node.permit_s(vip, interface)
-    node.moves.append(Move(vip.name, vip.plan.addresses, vip.interface, interface, permit_s))
-
-
-def gathered(moves: list[Move]) -> Iterator[Move | MoveTogether]:
-    """``moves`` in as few transactions as can be: one after the other, the last would come when others have long taken
-    a silent holder's virtual IPs."""
-    together: dict[tuple[str, str, float | None], list[Move]] = {}
-    for move in moves:
-        together.setdefault((move.old, move.new, move.permit_s), []).append(move)
-    for of_pair in together.values():
-        yield of_pair[0] if len(of_pair) == 1 else MoveTogether(tuple(of_pair))
+    node.emit(Move(vip.name, vip.plan.addresses, vip.interface, interface, permit_s))
 
 
 def _displaced(node: Node, vip: VipState) -> None:

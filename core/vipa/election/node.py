@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from vipa.election import checks, rates
-from vipa.election.actions import Action, Bind, Guard, Move, Notice, Renew, Revoke, Transition, Unbind
+from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
+from vipa.election.announcing import Pacer
 from vipa.election.config import Config
 from vipa.election.crowd import Crowd
 from vipa.election.events import ChecksChanged
@@ -52,7 +53,9 @@ class Node:
         """What the kernel layer was last told to guard, and the names and MACs it was told for."""
         self.peer_addresses: set[str] = set()
         self.claims: list[Action] = []
-        self.moves: list[Move] = []
+        self.announcing = Pacer()
+        self.asked_at: dict[str, float] = {}
+        """Own address → when contact was last asked for beside a probe."""
         self.frozen_until = NEVER
         self.draining = False
         self.urgent = False
@@ -80,22 +83,21 @@ class Node:
 
     def network(self, vip: VipState) -> str:
         """The VIP's LAN as this node knows it: the network of its endpoints here."""
-        for endpoint in vip.succession:
-            local = self.health.endpoints.get(endpoint.address)
-            if local is not None:
-                return local.network
-        return ""
+        return next((local.network for _, local in self.local(vip)), "")
 
-    def local(self, vip: VipState) -> Iterator[tuple[int, LocalEndpoint]]:
+    def local(self, vip: VipState) -> tuple[tuple[int, LocalEndpoint], ...]:
         """(rank, endpoint) of this node's candidates, best first."""
-        for rank, endpoint in enumerate(vip.succession):
-            local = self.health.endpoints.get(endpoint.address)
-            if local is not None:
-                yield rank, local
+        if vip.local is None:
+            here = ((rank, self.health.endpoints.get(e.address)) for rank, e in enumerate(vip.succession))
+            vip.local = tuple((rank, endpoint) for rank, endpoint in here if endpoint is not None)
+        return vip.local
 
     def best_local(self, vip: VipState) -> tuple[int, LocalEndpoint] | None:
         """Best endpoint of this node that may serve."""
-        return next(((r, e) for r, e in self.local(vip) if self.usable(vip, e)), None)
+        for candidate in self.local(vip):
+            if self.usable(vip, candidate[1]):
+                return candidate
+        return None
 
     def usable(self, vip: VipState, endpoint: LocalEndpoint) -> bool:
         """Healthy; or, for the only node of a plan, at least not known to be worse than its siblings."""
@@ -115,7 +117,7 @@ class Node:
 
     def alone(self, vip: VipState) -> bool:
         """Whether this node is the only one of the VIP's plan: its permit is untimed and isolation means nothing."""
-        return all(e.address in self.health.endpoints for e in vip.succession)
+        return len(self.local(vip)) == len(vip.succession)
 
     def isolated(self, vip: VipState) -> bool:
         """Whether all endpoints here hear no other station (rule 2)."""
@@ -170,6 +172,7 @@ class Node:
         vip.reason = reason
         (self.crowd.claiming.add if state is State.CLAIMING else self.crowd.claiming.discard)(vip.name)
         if state is not State.SUSPECTING:
+            vip.turn_at, vip.behind = NEVER, None
             self.rest(vip)
         if old is not state:
             vip.since = self.now
@@ -184,7 +187,8 @@ class Node:
         """``peer`` says another role than before for a VIP id; None: nothing any more."""
         tellers = self.tellers.setdefault(vip, set())
         (tellers.add if role in TOLD else tellers.discard)(peer)
-        (self.contested.add if len(tellers) > 1 else self.contested.discard)(vip)
+        living = len(tellers) > 1 and sum(p in self.peers and self.peers[p].alive(self.now) for p in tellers) > 1
+        (self.contested.add if living else self.contested.discard)(vip)
         if not tellers:
             del self.tellers[vip]
 
@@ -201,8 +205,10 @@ class Node:
             return
         while name := self.crowd.next():
             turn = self.vips.get(name)
-            if turn is not None and turn.suspicion is not None:
-                turn.suspicion.next_at = self.now
+            if turn is not None and turn.state in (State.SPARE, State.SUSPECTING):
+                turn.turn_at = self.now
+                if turn.suspicion is not None:
+                    turn.suspicion.next_at = self.now
                 self.dirty.add(name)
                 return
             self.crowd.rest(name)

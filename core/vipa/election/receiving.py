@@ -194,8 +194,8 @@ class Receiver:
         if beat.seq >= peer.seq:
             at = node.now if two_way else NEVER
             for entry in beat.roles:
-                vip = node.by_id.get(entry.vip)
-                if vip is not None:
+                known, vip = peer.roles.get(entry.vip), node.by_id.get(entry.vip)
+                if vip is not None and (known is None or known.entry != entry):
                     holders.heard_at(node, vip)  # before the record of it changes
                 if entry.role in _TAKING and peer.role(entry.vip) not in (None, entry.role):
                     peer.took_at = node.now
@@ -240,7 +240,8 @@ class Receiver:
             claim.give_up(self.node, vip, Reason.LOWER_IN_LIST)
         if entry.role is WireRole.HOLDER and two_way:
             claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
-            self.node.dirty.add(vip.name)
+            if vip.state is not State.SPARE:  # a spare is looked at when what was said has changed
+                self.node.dirty.add(vip.name)
         elif entry.role in (WireRole.CLAIMING, WireRole.PERMITTING):
             claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
             self.node.dirty.add(vip.name)

@@ -9,7 +9,7 @@ from vipa.election.actions import SendBeat
 from vipa.election.duel import UNRANKED
 from vipa.election.health import NEVER
 from vipa.election.node import TOLD, Node
-from vipa.election.peers import Path, Peer, gone, role_hash
+from vipa.election.peers import MISS, Path, Peer, gone, role_hash
 from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.heartbeat import encode
@@ -72,10 +72,14 @@ class Sender:
         """When the next beat is due."""
         return self.node.pace.next_deadline()
 
-    def flush(self) -> None:
-        """Send what is due, or to everybody at once when a role changed."""
+    def flush(self, more_frames: bool = False) -> None:
+        """Send what is due, or to everybody at once when a role changed. ``more_frames``: they may change more, so news
+        waits for the end of the turn until it fills a heartbeat; else hundreds of frames would be answered by a
+        heartbeat each."""
         node = self.node
         self._update_roles()
+        if more_frames and len(self._news) < ROLES_MAX and node.now < self.next_deadline():
+            return
         rates_stale = node.rates_stale or bool(node.rate_changes)
         if not node.urgent and not rates_stale and node.now < self.next_deadline():
             return
@@ -110,10 +114,13 @@ class Sender:
         """Rates that must rise at once; that others may sink is found when all are worked out anew."""
         node = self.node
         risen = False
-        for vip in (node.vips[name] for name in node.rate_changes if name in node.vips):
-            for peer in node.others(vip):
+        slower = {
+            p.node for p in node.peers.values() if p.beaten_every_s > node.fastest_s and not rates.unheard(node, p)
+        }
+        for vip in (node.vips[name] for name in node.rate_changes if slower and name in node.vips):
+            for peer in (p for p in node.others(vip) if p.node in slower):
                 wanted_s = rates.for_vip(node, vip, peer)
-                if wanted_s < peer.beaten_every_s and not rates.unheard(node, peer):
+                if wanted_s < peer.beaten_every_s:
                     peer.beaten_every_s = wanted_s
                     risen = True
         if risen:
@@ -179,13 +186,27 @@ class Sender:
     def _send(self, interval_s: float, chunks: list[Chunk], news: list[RoleEntry]) -> None:
         node = self.node
         until = min(node.permits.until.values(), default=float("inf"))
-        for start in range(0, max(len(news), 1), ROLES_MAX):
-            for paths, peers in chunks:
+        told = [([*self._relays(p for p, _ in on)], [*self._handovers(p for p, _ in on)]) for _, on in chunks]
+        entries = len(news) or self._paged(interval_s, chunks)
+        for start in range(0, max(entries, 1), ROLES_MAX):
+            for (paths, peers), (relays, handovers) in zip(chunks, told, strict=True):
+                if start and not any(peer.alive(node.now) for peer, _ in peers):
+                    continue  # who is gone learns by pages, should it return
                 node.seq += 1
                 node.sent.record(node.now, node.seq)
-                beat = self._beat(interval_s, peers, news[start : start + ROLES_MAX])
+                beat = self._beat(interval_s, peers, news[start : start + ROLES_MAX], relays, handovers)
                 payload = encode(beat, node.config.accepted_keys[0], node.config.cluster_id)
                 node.out += [SendBeat(p.interface, p.mine, p.theirs, p.mac, payload, until) for p in paths]
+
+    def _paged(self, interval_s: float, chunks: list[Chunk]) -> int:
+        """How many roles go out in pages now, above those of one heartbeat. While a peer's record differs, its digest
+        confirms nothing, and what it last heard of each is soon as old as a silence: so all of them within one."""
+        if len(self._said) <= ROLES_MAX:
+            return 0
+        _, changed_at = next(reversed(self._said.values()))
+        here = (peer for _, peers in chunks for peer, _ in peers)
+        differ = any(peer.sees_my_digest != self.digest and peer.two_way(self.node.now) for peer in here)
+        return len(self._said) // MISS if differ and self.node.now - changed_at > 2 * interval_s else 0
 
     def _chunks(self, paths: list[Path]) -> Iterator[Chunk]:
         """Whole peers, at most PATHS_MAX paths at a time."""
@@ -205,7 +226,14 @@ class Sender:
         if chunk:
             yield tuple(chunk), tuple(peers)
 
-    def _beat(self, interval_s: float, paths: tuple[tuple[Peer, tuple[Path, ...]], ...], news: list[RoleEntry]) -> Beat:
+    def _beat(
+        self,
+        interval_s: float,
+        paths: tuple[tuple[Peer, tuple[Path, ...]], ...],
+        news: list[RoleEntry],
+        relays: list[Relay],
+        handovers: list[Handover],
+    ) -> Beat:
         node = self.node
         peers = [peer for peer, _ in paths]
         lefts = [until - node.now for until in node.permits.until.values()]
@@ -230,8 +258,8 @@ class Sender:
                 for peer, on in paths
             ),
             roles=tuple(self._roles(peers, news)),
-            relays=self._turn([*self._relays(peers)], RELAYS_MAX),
-            handovers=self._turn([*self._handovers(peers)], HANDOVERS_MAX),
+            relays=self._turn(relays, RELAYS_MAX),
+            handovers=self._turn(handovers, HANDOVERS_MAX),
         )
 
     def _turn(self, entries: list[T], most: int) -> tuple[T, ...]:
@@ -245,11 +273,13 @@ class Sender:
 
     def _roles(self, peers: Iterable[Peer], news: list[RoleEntry]) -> list[RoleEntry]:
         """``news``, what changed lately, and pages of all while some peer's record of us differs."""
+        if len(news) == ROLES_MAX:
+            return news
         latest = takewhile(lambda said: self.node.now - said[1] <= FRESH_S, reversed(self._said.values()))
         repeated = [entry for entry, _ in islice(latest, LATEST_MAX) if entry not in news]
         fresh = [*news, *self._turn(repeated, ROLES_MAX - len(news))]
         room = ROLES_MAX - len(fresh)
-        if room and any(p.sees_my_digest != self.digest for p in peers):
+        if room and not news and any(p.sees_my_digest != self.digest for p in peers):
             everything = [*self._gone.values(), *(e for e, _ in self._said.values())]
             start = self._page % max(len(everything), 1)
             page = (everything[start:] + everything[:start])[:room]

@@ -51,10 +51,12 @@ def _asking(node: Node, event: ArpSeen) -> Iterator[str]:
 def _vip_claimed(node: Node, vip: VipState, event: ArpSeen) -> None:
     """Some station says the VIP is its own: an answer to our probe, or a rival (rule 10)."""
     ours = event.sender_mac in node.our_macs
-    node.dirty.add(vip.name)
     if vip.state in (State.SUSPECTING, State.CLAIMING) and event.kind is ArpKind.REPLY:
+        node.dirty.add(vip.name)
         claim.answered(node, vip, event.sender_mac)
         return
+    if vip.state is State.HOLDER or not ours:
+        node.dirty.add(vip.name)
     if not ours:
         if node.our_macs or vip.state is State.HOLDER:
             vip.rival, vip.rival_at = event.sender_mac, node.now

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
-from vipa.election.health import NEVER
+from vipa.election.health import NEVER, LocalEndpoint
 from vipa.election.states import TRANSITIONS, State
 from vipa.plan import Endpoint, PlannedVip
 from vipa.reasons import Reason
@@ -31,10 +32,20 @@ class Suspicion:
     sent: int = 0
     unanswered: int = 0
     answers: int = 0
+    probed_at: float = NEVER
     via: str = ""
     """Own address of the endpoint that probes: what another endpoint heard or missed proves nothing for this one."""
     waits_for: str = ""
     """Node whose claim element is set: its permit, or its end, is waited for."""
+
+
+class Behind(NamedTuple):
+    """A spare lets a better rank, ``peer``, come to it: as long as that one takes something over every ``patience_s``,
+    and at most ``until``."""
+
+    peer: str
+    patience_s: float
+    until: float
 
 
 @dataclass(slots=True)
@@ -74,9 +85,15 @@ class VipState:
     listen_until: float = NEVER
     holder: str = ""
     holder_seen_at: float = NEVER
+    turn_at: float = NEVER
+    """A spare that waits for its turn to be probed looks again then, if nobody wakes it."""
+    behind: Behind | None = None
+    """A spare that waits for a better rank."""
     relayed_by: str = ""
     permitting: bool = False
     """``Permit`` was asked for and ``Permitted`` not heard yet."""
+    local: tuple[tuple[int, LocalEndpoint], ...] | None = None
+    """This node's candidates, best first, as long as plan and endpoints stay; see ``Node.local``."""
     bound: bool = False
     unbind_at: float = NEVER
     suspicion: Suspicion | None = None
@@ -85,6 +102,8 @@ class VipState:
     unfit_since: float | None = None
     announced: int = 0
     announce_from: float = NEVER
+    announce_turn: float = NEVER
+    """When it may announce, where many do."""
     conflict: str = ""
     conflict_at: float = NEVER
     conflict_backoff_s: float = 0.0

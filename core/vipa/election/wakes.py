@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.states import State
-from vipa.election.vip import VipState
+from vipa.election.vip import Behind, VipState
 from vipa.election.waking import wake_at
 from vipa.heartbeat.model import WireRole
 
@@ -37,8 +37,8 @@ class Wakes:
         self._node = node
         self._at: dict[str, float] = {}
         self._heap: list[tuple[float, str]] = []
-        self._members: dict[Group, set[str]] = {}
-        self._group_of: dict[str, Group] = {}
+        self._members: dict[Group | Behind, set[str]] = {}
+        self._group_of: dict[str, Group | Behind] = {}
 
     def schedule(self, vip: VipState) -> None:
         """Work out the wake of ``vip`` anew. To be called after every look at it."""
@@ -77,18 +77,23 @@ class Wakes:
         first = self._heap[0][0] if self._heap else float("inf")
         return min([first, *map(self._bound, self._members)])
 
-    def _group(self, vip: VipState) -> Group | None:
-        """The group of a spare that waits for nothing but its holder's silence."""
+    def _group(self, vip: VipState) -> Group | Behind | None:
+        """The group of a spare that waits for nothing but its holder's silence, or a better rank's turn."""
         if vip.state is not State.SPARE or max(vip.unbind_at, vip.recheck_at, vip.compare_at) != NEVER:
             return None
+        if vip.behind is not None:
+            return vip.behind if self._bound(vip.behind) > self._node.now else None
         holder = self._node.peers.get(vip.holder)
         if holder is None or holder.role(vip.id) is not WireRole.HOLDER:
             return None
         group = Group(vip.holder, self._node.network(vip), vip.profile.interval_s, vip.profile.miss)
         return group if self._bound(group) > self._node.now else None
 
-    def _bound(self, group: Group) -> float:
-        """No member can find its holder silent before this (:meth:`Node.silent_at`)."""
+    def _bound(self, group: Group | Behind) -> float:
+        """No member can find its holder silent, or its turn come, before this (:meth:`Node.silent_at`)."""
+        if isinstance(group, Behind):
+            peer = self._node.peers.get(group.peer)
+            return NEVER if peer is None else min(peer.took_at + group.patience_s, group.until)
         holder = self._node.peers.get(group.holder)
         if holder is None:
             return NEVER

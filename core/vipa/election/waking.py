@@ -21,7 +21,7 @@ def wake_at(node: Node, vip: VipState) -> float:
             at = min(at, vip.listen_until)
         case State.SPARE:
             if _may_suspect(node, vip):
-                at = min(at, max(holders.silent_at(node, vip), claim.not_before(vip)))
+                at = min(at, max(holders.silent_at(node, vip), claim.not_before(vip), vip.turn_at))
         case State.SUSPECTING if vip.suspicion is not None:
             at = min(at, vip.suspicion.next_at)
         case State.RECEIVING if vip.offer is not None:

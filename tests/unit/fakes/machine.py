@@ -152,8 +152,9 @@ class Machine:
 
         self.net.at(self.net.now + COMMIT_S, answer)
 
-    def _carry_out(self, action: act.Action) -> None:
-        now = self.net.now
+    def _carry_out(self, action: act.Action, later: Callable[[Callable[[], ev.Event]], None] | None = None) -> None:
+        """``later``: takes what the kernel will answer, for ``_later``."""
+        now, later = self.net.now, later or self._later
         match action:
             case act.SendBeat():
                 self.net.beat(self.name, action)
@@ -170,14 +171,13 @@ class Machine:
                 self.bound.discard(vip)
             case act.BeginClaim(vip, _, timeout_s):
                 self.claims[vip] = now + timeout_s
-                self._later(lambda: ev.ClaimReady(vip, True))
+                later(lambda: ev.ClaimReady(vip, True))
             case act.Permit(vip, addresses, interface, permit_s):
-                self._later(lambda: self._permit(vip, addresses, interface, permit_s))
+                later(lambda: self._permit(vip, addresses, interface, permit_s))
             case act.Move(vip, addresses, old, new, permit_s):
-                self._later(lambda: self._move(vip, addresses, old, new, permit_s))
-            case act.MoveTogether(moves):
-                for move in moves:
-                    self._carry_out(move)
+                later(lambda: self._move(vip, addresses, old, new, permit_s))
+            case act.Together(actions):
+                self._together(actions)
             case act.Revoke(_, addresses):
                 for address in addresses:
                     self.elected.pop(address, None)
@@ -185,6 +185,14 @@ class Machine:
                 self._renew(permits)
             case act.Stopped():
                 self.stopped = True
+
+    def _together(self, actions: tuple[act.OfVip, ...]) -> None:
+        """Their answers come together, after one commit."""
+        calls: list[Callable[[], ev.Event]] = []
+        for action in actions:
+            self._carry_out(action, calls.append)
+        if calls:
+            self._later(lambda: ev.Answers(tuple(call() for call in calls)))  # type: ignore[arg-type]  # of one kind
 
     def _permit(self, vip: str, addresses: tuple[str, ...], interface: str, permit_s: float | None) -> ev.Event:
         if self.claims.pop(vip, 0.0) <= self.net.now:
