@@ -130,7 +130,8 @@ class HealthChecks:
         network, check = key
         if check.loopback:
             return "::1" if ":" in network else "127.0.0.1"
-        return min((e.address for e in self._node.health.endpoints.values() if _is_there(e, network)), default="")
+        there = [e for e in self._node.health.endpoints.values() if _is_there(e, network)]
+        return min(((e.kernel is not Reason.HEALTHY, e.address) for e in there), default=(True, ""))[1]
 
     def _news(self, key: Key, job: Job, host: str) -> None:
         if job.passing:

@@ -172,6 +172,19 @@ async def test_an_interface_that_is_down_is_not_asked() -> None:
 
 
 @in_loop
+async def test_an_address_without_a_link_is_asked_only_where_there_is_no_other() -> None:
+    async with served(silent) as port:
+        around = Around(quick(port))
+        links = [LocalInterface(f"lo{n}", "52:54:00:00:00:01", (f"127.0.0.{n}/8",), carrier=n == 1) for n in (0, 1)]
+        ends = tuple(Endpoint(f"127.0.0.{n}", "w1", f"lo{n}") for n in (0, 1))
+        vip = PlannedVip("v", ("127.1.0.0",), ends, checks=(quick(port),))
+        around.elector.step(2.0, InterfacesChanged(tuple(links)))
+        around.elector.step(2.0, PlanChanged(Plan(0, (vip,))))
+        async with around.running():
+            await around.until(lambda: around.verdicts == {"Passing"})
+
+
+@in_loop
 async def test_a_program_that_never_answers_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """More silent ones than may be asked at once: the one that answers is still found to pass."""
     monkeypatch.setattr(healthchecks, "AT_ONCE_MAX", 2)
