@@ -120,13 +120,20 @@ def _hooks(top: argparse.ArgumentParser, given: argparse.Namespace) -> HookSetti
         if not program.startswith("/"):
             top.error(f"--notify: {program!r} is not an absolute path; wrap a program with arguments in a script")
     for url in given.notify_url:
-        parts = urllib.parse.urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if not _is_url(url):
             top.error(f"--notify-url: {url!r} is no http:// or https:// URL with a host")
     low, high = TIMEOUT_RANGE_S
     if not low <= given.notify_timeout <= high:
         top.error(f"--notify-timeout: {given.notify_timeout:g} is not between {low:g} and {high:g} seconds")
     return HookSettings(tuple(given.notify), tuple(given.notify_url), given.notify_timeout)
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or an IPv6 address that is none
+        return False
 
 
 def _api(kubeconfig: Path | None) -> ApiConfig:
