@@ -146,10 +146,10 @@ def _status(arguments: Sequence[str]) -> int:
             sys.stdout.write(f"{vip['name']}: health checks fail: {', '.join(failing)}\n")
     for interface in document["interfaces"]:
         sys.stdout.write(f"{interface['name']} {' '.join(interface['addresses'])}: {interface['reason']}\n")
-    if keys := document["agent"].get("keys", {}).get("accepted"):  # none of an older agent
-        sys.stdout.write(f"keys: {' '.join(keys)} (the first signs)\n")
     for refusal in document["refusals"]:
         sys.stdout.write(f"{refusal['kind']} {refusal['name']} refused: {refusal['reason']}: {refusal['message']}\n")
+    if keys := document["agent"].get("keys", {}).get("accepted"):  # none of an older agent
+        sys.stdout.write(f"keys: {' '.join(keys)} (the first signs)\n")
     return EXIT_GOOD
 
 
