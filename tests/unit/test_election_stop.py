@@ -1,5 +1,7 @@
 """Shutdown: what can be handed over is, and the agent may exit within three seconds."""
 
+import pytest
+
 from unit.fakes.machine import Machine
 from unit.fakes.net import Net
 from vipa.election import actions as act
@@ -75,14 +77,20 @@ def test_a_stopping_node_claims_nothing_and_is_offered_nothing(net: Net) -> None
     assert not net.did("b", act.BeginClaim, act.Permit)
 
 
-def test_a_node_frozen_while_it_stops_hands_over_once_it_hears_the_others_again(net: Net) -> None:
+@pytest.mark.parametrize("asked", ["before", "within", "with the thaw"])
+def test_a_node_frozen_while_it_stops_hands_over_once_it_hears_the_others_again(net: Net, asked: str) -> None:
     a, b = net.machine("a", 4), net.machine("b", 5)
     net.start(net.vip(4, 5))
     net.run(1)
     begin = net.now
-    a.step(ev.StopAsked())
+    if asked == "before":
+        a.step(ev.StopAsked())
     a.frozen = True
     net.run(0.1)  # longer than a silence, shorter than the permit
+    if asked == "within":
+        a.waiting.append(ev.StopAsked())
+    elif asked == "with the thaw":
+        a.waiting.insert(0, ev.StopAsked())  # it is heard before what waits on the sockets
     a.thaw()
     net.until(lambda: a.stopped, STOP_S)
     assert b.vip().reason is Reason.HANDED_OVER

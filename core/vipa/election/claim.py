@@ -269,8 +269,7 @@ def overtaken(node: Node, vip: VipState, peer: Peer, peer_rank: int, role: WireR
 def give_up(node: Node, vip: VipState, reason: Reason) -> None:
     """Back to SPARE without having claimed. A linger goes on to its end."""
     vip.suspicion = vip.offer = None
-    if vip.unbind_at == NEVER:
-        node.unbind(vip)
+    node.part(vip)
     node.transition(vip, State.SPARE, reason)
 
 

@@ -75,14 +75,14 @@ def advance_yielding(node: Node, vip: VipState) -> None:
     assert vip.offer is not None
     if holders.fresh(node, vip) is not None and holders.heard_at(node, vip) > vip.offer.at:
         vip.offer = None
-        vip.unbind_at = node.now + LINGER_S
+        node.linger(vip, node.now + LINGER_S)
         node.transition(vip, State.SPARE, Reason.HANDED_OVER)
     elif not node.draining and node.now >= max(
         holders.silent_at(node, vip), vip.offer.at + holders.silence_s(node, vip)
     ):
         claim.suspect(node, vip)
         if vip.state is State.SUSPECTING:
-            vip.unbind_at = node.now + LINGER_S  # clients still send here, whoever gets it in the end
+            node.linger(vip, node.now + LINGER_S)  # clients still send here, whoever gets it in the end
         elif node.now >= vip.offer.at + LINGER_S:
             vip.offer = None  # it may not suspect (no healthy endpoint, say): the others do
             node.unbind(vip)

@@ -12,6 +12,7 @@ from typing import Final
 
 from vipa import frames6
 from vipa.election.events import LocalInterface
+from vipa.election.reach import Reach
 from vipa.plan import PlannedVip
 from vipa.reasons import Reason
 from vipa.timing import Profile
@@ -58,6 +59,7 @@ class LocalEndpoint:
     healthy_since: float = NEVER
     flaps: int = 0
     stations: list[str] = field(default_factory=list)
+    reach: Reach = field(default_factory=Reach)
 
     def sender_to(self, address: str) -> str:
         """The address by which this endpoint asks for ``address``."""
@@ -90,6 +92,8 @@ class Health:
             for address in interface.addresses
         }
         wanted: dict[str, tuple[Profile, set[str]]] = {}
+        vips = tuple(vips)
+        peers = {e.address for vip in vips for e in vip.succession}
         for vip in vips:
             for endpoint in vip.succession:
                 profile, targets = wanted.get(endpoint.address, (vip.policy.profile, set()))
@@ -103,6 +107,8 @@ class Health:
             old = self.endpoints.get(address)
             if address in here:
                 found[address] = self._present(now, address, *here[address], profile, targets, old)
+                reach = found[address].reach
+                reach.targets = tuple(target for target in found[address].asked if target not in peers)
             elif old is not None:
                 old.kernel = self._missing(old)
                 found[address] = old
@@ -156,10 +162,11 @@ class Health:
                     others = [s for s in endpoint.stations if s != station]
                     endpoint.stations = [station, *others][:STATIONS_MAX]
 
-    def contact(self, now: float, address: str) -> None:
-        """Two-way contact over the endpoint ``address``."""
+    def contact(self, now: float, address: str, station: str = "") -> None:
+        """Two-way contact over the endpoint ``address``. ``station``: who answered an ask."""
         endpoint = self.endpoints.get(address)
         if endpoint is not None:
+            endpoint.reach.heard(now, station)
             endpoint.contact_at = endpoint.frame_at = now
             endpoint.asks_unanswered = 0
 
@@ -168,6 +175,7 @@ class Health:
         self.trusted_since = now
         for endpoint in self.endpoints.values():
             endpoint.asks_unanswered = 0
+            endpoint.reach.forgive()
 
     def forget_merits(self, now: float) -> None:
         """This node was frozen: nobody watched its endpoints, so failback time counts from now (rule 12)."""
@@ -208,6 +216,8 @@ class Health:
     def _reason(self, now: float, endpoint: LocalEndpoint) -> Reason:
         if endpoint.kernel is not Reason.HEALTHY:
             return endpoint.kernel
+        if endpoint.reach.lost and not all(sibling.reach.lost for sibling in self.siblings(endpoint)):
+            return Reason.PATH_SILENT
         silence_s = endpoint.profile.silence_s
         if now - max(endpoint.contact_at, endpoint.born_at) <= silence_s:
             return Reason.HEALTHY
@@ -232,7 +242,11 @@ class Health:
     def asks_due(self, now: float) -> Iterator[tuple[LocalEndpoint, str]]:
         """(endpoint, target) pairs to ask now; advances the schedule."""
         for endpoint in self.endpoints.values():
-            if endpoint.kernel is not Reason.HEALTHY or now < self.ask_at(endpoint):
+            if endpoint.kernel is not Reason.HEALTHY:
+                continue
+            for target in endpoint.reach.due(now, endpoint.profile, self._reaches(endpoint)):
+                yield endpoint, target
+            if now < self.ask_at(endpoint):
                 continue
             targets = [*endpoint.asked, *(s for s in endpoint.stations if s not in endpoint.asked)]
             # with fresh contact the first target is enough to keep it; all of them once it was missed
@@ -242,6 +256,9 @@ class Health:
             endpoint.asks_unanswered += 1
             for target in targets[:1] if fresh else targets:
                 yield endpoint, target
+
+    def _reaches(self, endpoint: LocalEndpoint) -> list[Reach]:
+        return [sibling.reach for sibling in self.siblings(endpoint)]
 
     def ask_at(self, endpoint: LocalEndpoint) -> float:
         """When this endpoint asks next unless contact comes first."""
@@ -253,6 +270,9 @@ class Health:
         for endpoint in self.endpoints.values():
             if endpoint.kernel is Reason.HEALTHY:
                 soonest = min(soonest, self.ask_at(endpoint))
+                reaches = self._reaches(endpoint)
+                if reaches and endpoint.reach.targets:
+                    soonest = min(soonest, endpoint.reach.ask_at(endpoint.profile, reaches))
                 silent_at = self._last(endpoint) + endpoint.profile.silence_s
                 if silent_at >= now:
                     soonest = min(soonest, silent_at + 1e-6)

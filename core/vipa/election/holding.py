@@ -54,6 +54,7 @@ def became_holder(node: Node, vip: VipState, reason: Reason, term: int) -> None:
     vip.term = vip.term_seen = term
     vip.suspicion = vip.offer = None
     vip.unfit_since = None
+    vip.linger_until = NEVER
     vip.conflict, vip.conflict_backoff_s, vip.rival_at = "", 0.0, NEVER
     vip.holder, vip.holder_seen_at = "", NEVER
     node.transition(vip, State.HOLDER, reason)

@@ -215,7 +215,8 @@ class Node:
 
     def listen(self, vip: VipState, reason: Reason) -> None:
         """Rule 12: one silence of listening before anything else. Whatever is held or bound goes first."""
-        self.release(vip)
+        self.revoke(vip)
+        self.part(vip)
         vip.suspicion = vip.offer = None
         vip.listen_until = self.now + vip.profile.silence_s
         self.transition(vip, State.LISTENING, reason)
@@ -231,12 +232,23 @@ class Node:
         self.emit(Bind(vip.name, vip.plan.addresses, interfaces))
         vip.bound = True
 
+    def linger(self, vip: VipState, until: float) -> None:
+        """Serve what still arrives, then unbind."""
+        vip.unbind_at = vip.linger_until = until
+
+    def part(self, vip: VipState) -> None:
+        """Unbind: at once, or at the end of a linger that a claim interrupted."""
+        if vip.bound and vip.linger_until > self.now:
+            vip.unbind_at = vip.linger_until
+        else:
+            self.unbind(vip)
+
     def unbind(self, vip: VipState) -> None:
         """Remove the addresses, if bound."""
         if vip.bound:
             self.emit(Unbind(vip.name, vip.plan.addresses))
             vip.bound = False
-        vip.unbind_at = NEVER
+        vip.unbind_at = vip.linger_until = NEVER
 
     def elect(self, vip: VipState, interface: str, address: str) -> None:
         """The kernel answers for ``vip`` on ``interface`` from now on; ``address``: the endpoint's."""

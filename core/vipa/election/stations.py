@@ -34,7 +34,7 @@ def seen(node: Node, event: ArpSeen) -> None:
         node.our_macs[event.sender_mac] = event.sender_address
     if event.kind is ArpKind.REPLY:
         for endpoint in _asking(node, event):
-            node.health.contact(node.now, endpoint)
+            node.health.contact(node.now, endpoint, event.sender_address)
     if vip is not None:
         _vip_claimed(node, vip, event)
 

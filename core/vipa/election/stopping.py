@@ -27,8 +27,8 @@ def hand_over(node: Node, vip: VipState) -> None:
     assert node.stopping_since is not None
     paused = vip.plan.policy.paused
     remote = None if paused else node.best_remote(vip)
-    if remote is None and not paused and node.now < _hears_at(node, vip):
-        vip.recheck_at = _hears_at(node, vip)
+    if remote is None and not paused and (node.draining or node.now < _hears_at(node, vip)):
+        vip.recheck_at = max(_hears_at(node, vip), node.now)
     elif remote is None or node.now - node.stopping_since >= STOP_S_MAX:
         node.release(vip)
         vip.offer = None
@@ -40,7 +40,8 @@ def hand_over(node: Node, vip: VipState) -> None:
 
 
 def _hears_at(node: Node, vip: VipState) -> float:
-    """When nobody heard means that nobody is there: a node that was late first has to hear the others again."""
+    """When nobody heard means that nobody is there: a node that was late first has to hear the others again. What
+    waits on its sockets tells whether there are any."""
     heard = any(peer.heard_at >= node.health.trusted_since for peer in node.others(vip))
     return node.health.trusted_since + vip.profile.silence_s if heard else NEVER
 

@@ -96,6 +96,8 @@ class VipState:
     """This node's candidates, best first, as long as plan and endpoints stay; see ``Node.local``."""
     bound: bool = False
     unbind_at: float = NEVER
+    linger_until: float = NEVER
+    """Clients of before may still send here until then: a claim that comes to nothing does not end it."""
     suspicion: Suspicion | None = None
     offer: Offer | None = None
     offer_after: float = NEVER
