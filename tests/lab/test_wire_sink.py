@@ -30,9 +30,10 @@ def test_the_sink_keeps_the_kernel_from_answering_beats(wire: Wire) -> None:
     until(lambda: unreachables(wire.b) > 0)
 
 
-def test_a_port_in_other_hands_is_an_error(wire: Wire) -> None:
+@pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
+def test_a_port_in_other_hands_is_an_error(wire: Wire, family: socket.AddressFamily) -> None:
     wire.sinks[wire.b, PORT].close()
-    with inside(wire.b), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+    with inside(wire.b), socket.socket(family, socket.SOCK_DGRAM) as other:
         other.bind(("", PORT))
         with pytest.raises(OSError, match="in use"):
             open_sink(PORT)

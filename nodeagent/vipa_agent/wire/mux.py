@@ -1,6 +1,7 @@
 """All packet sockets of the node: opened and closed as interfaces come and go."""
 
 import errno
+import select
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -28,6 +29,8 @@ class Mux:
         self._sieve = sieve
         self._sockets: dict[str, NicSocket] = {}
         self._dropped_before: Counter[Dropped] = Counter()
+        # One question tells which of all sockets have anything: asking each cost more than reading what there was.
+        self._waiting = select.epoll()
 
     def sync(self, nics: Iterable[Nic]) -> dict[str, str]:
         """Make the sockets fit ``nics``, the whole set of service interfaces. An interface of the same name with
@@ -50,17 +53,21 @@ class Mux:
                 problems[name] = _explain(name, error)
             else:
                 self._sockets[name] = fresh
+                for fileno in fresh.filenos():
+                    self._waiting.register(fileno, select.EPOLLIN)
                 self._opened(fresh)
         return problems
 
     def close(self) -> None:
-        """Close every socket."""
+        """Close every socket; nothing can be drained any more."""
         for name in list(self._sockets):
             self._close(name)
+        self._waiting.close()
 
     def drain(self) -> list[BeatReceived | ArpSeen]:
         """What waits on all interfaces; see :meth:`NicSocket.drain`."""
-        return [event for open_socket in self._sockets.values() for event in open_socket.drain()]
+        ready = {fileno for fileno, _ in self._waiting.poll(0)}
+        return [event for one in self._sockets.values() for event in one.drain(ready)] if ready else []
 
     def send_beat(self, action: SendBeat) -> Sent:
         """Carry out ``SendBeat``."""
@@ -90,6 +97,8 @@ class Mux:
     def _close(self, name: str) -> None:
         gone = self._sockets.pop(name)
         self._closing(gone)
+        for fileno in gone.filenos():
+            self._waiting.unregister(fileno)
         gone.count_overflow()
         self._dropped_before += gone.dropped
         gone.close()

@@ -9,11 +9,11 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from vipa import frames, frames6
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
@@ -86,7 +86,7 @@ _RESULTS: Final = {
     errno.EAGAIN: Sent.BUSY,
 }
 
-E = TypeVar("E", BeatReceived, ArpSeen)
+_Read = Callable[[bytes], BeatReceived | ArpSeen | Dropped]
 
 _SHORT: Final = {bpf.SNAP_TAGGED: Dropped.TAGGED, bpf.SNAP_FORWARDED: Dropped.FORWARDED}
 
@@ -114,6 +114,12 @@ class NicSocket:
             self._beats6 = undo.enter_context(_open(nic, six, bpf.beat6_filter(nic.ifindex, mac, port)))
             self._nd = undo.enter_context(_open(nic, six, bpf.nd_filter(nic.ifindex, mac)))
             self._resources = undo.pop_all()
+        self._readers: tuple[tuple[socket.socket, _Read], ...] = (
+            (self._beats, self._beat),
+            (self._beats6, self._beat6),
+            (self._arp, self._arp_seen),
+            (self._nd, self._nd_seen),
+        )
 
     def beat_filenos(self) -> tuple[int, int]:
         """File descriptors to wait on for heartbeats."""
@@ -124,21 +130,22 @@ class NicSocket:
         thousand requests a second need not wake anyone a thousand times."""
         return self._arp.fileno(), self._nd.fileno()
 
+    def filenos(self) -> tuple[int, ...]:
+        """All of them."""
+        return *self.beat_filenos(), *self.arp_filenos()
+
     def close(self) -> None:
         """Close the sockets."""
         self._resources.close()
 
-    def drain(self) -> list[BeatReceived | ArpSeen]:
-        """Everything waiting, heartbeats first, each kind in order of arrival and at most ``DRAIN_MAX``."""
-        return [*self.drain_beats(), *self.drain_arp()]
-
-    def drain_beats(self) -> list[BeatReceived]:
-        """Heartbeats waiting."""
-        return [*self._drain(self._beats, self._beat), *self._drain(self._beats6, self._beat6)]
-
-    def drain_arp(self) -> list[ArpSeen]:
-        """ARP and ND frames of other stations (and of the node's other NICs on the same LAN) waiting."""
-        return [*self._drain(self._arp, self._arp_seen), *self._drain(self._nd, self._nd_seen)]
+    def drain(self, ready: Container[int]) -> list[BeatReceived | ArpSeen]:
+        """Everything waiting on the sockets with these file descriptors, ``DRAIN_MAX`` at most of each: heartbeats
+        first, then ARP and ND of other stations (and of the node's other NICs on the same LAN)."""
+        found: list[BeatReceived | ArpSeen] = []
+        for sock, read in self._readers:
+            if sock.fileno() in ready:
+                found += self._drain(sock, read)
+        return found
 
     def send_beat(self, source_address: str, target_address: str, target_mac: str, payload: bytes) -> Sent:
         """One heartbeat; ``target_mac`` "" is everyone. ValueError for what cannot be put into a frame."""
@@ -168,12 +175,12 @@ class NicSocket:
 
     def count_overflow(self) -> None:
         """Fetch what the kernel dropped because the receive buffers were full (it forgets the number when read)."""
-        for sock in (self._beats, self._arp, self._beats6, self._nd):
+        for sock, _read in self._readers:
             statistics = sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)  # struct tpacket_stats: packets, drops
             self.dropped[Dropped.OVERFLOW] += int.from_bytes(statistics[4:8], sys.byteorder)
 
-    def _drain(self, sock: socket.socket, read: Callable[[bytes], E | Dropped]) -> list[E]:
-        found: list[E] = []
+    def _drain(self, sock: socket.socket, read: _Read) -> list[BeatReceived | ArpSeen]:
+        found: list[BeatReceived | ArpSeen] = []
         for _ in range(DRAIN_MAX):
             try:
                 frame = sock.recv(2048)
