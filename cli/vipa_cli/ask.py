@@ -122,8 +122,9 @@ class _Asking:
                 sock.send(questions.about(target))
                 found[target].asked += 1
         this_time: dict[str, set[str]] = {target: set() for target in found}
-        while (left_s := until_s - time.monotonic()) > 0:
-            for key, _ in self._selector.select(left_s):
+        # Past the end what has come is still read: this thread may have stood still meanwhile.
+        while ready := self._selector.select(max(0.0, until_s - time.monotonic())):
+            for key, _ in ready:
                 sock = cast(socket.socket, key.fileobj)
                 self._take(self._sockets[sock][0].answer(sock.recv(_FRAME_MAX)), found, this_time)
 

@@ -16,6 +16,7 @@ from vipa_lab.node import Node
 from vipa_lab.until import until
 
 VIP: Final = "10.1.1.7"
+VIP6: Final = "fd00::7"
 
 
 class MisSet:
@@ -112,7 +113,7 @@ class MisSet:
             until(self.eth2.is_operational)
 
     def _list(self, *addresses: str) -> None:
-        (self.manifests / "erp.yaml").write_text(virtual_ip("erp", VIP) + preferred_list(*addresses))
+        (self.manifests / "erp.yaml").write_text(virtual_ip("erp", f"{VIP}, {VIP6}") + preferred_list(*addresses))
 
     @contextmanager
     def listed(self, *addresses: str) -> Iterator[None]:

@@ -17,7 +17,7 @@ from vipa_cli.check import clock, firewall, machine, ruleset, settings
 from vipa_cli.check.command import Options, gather, network
 from vipa_cli.check.finding import Finding, Level
 from vipa_lab.lab import Lab
-from vipa_lab.mis_set import VIP, MisSet
+from vipa_lab.mis_set import VIP, VIP6, MisSet
 from vipa_lab.until import until
 from vipa_lab.within import within
 
@@ -140,13 +140,28 @@ FAULTS: Final[dict[str, tuple[Fault, Level, str, str]]] = {
         f"{VIP} is already on eth2 (as /32)",
     ),
     "virtual IP elsewhere": (lambda h: h.station_has(f"{VIP}/24"), Level.FAIL, "LAN", "answers for erp's 10.1.1.7"),
+    "virtual IP elsewhere, IPv6": (
+        lambda h: h.station_has(f"{VIP6}/64"),
+        Level.FAIL,
+        "LAN",
+        "answers for erp's fd00::7",
+    ),
+    "no IPv6": (
+        lambda h: h.commands(
+            "sysctl -qw net.ipv6.conf.eth2.disable_ipv6=1",
+            "sysctl -qw net.ipv6.conf.eth2.disable_ipv6=0;ip addr add fd00::5/64 dev eth2 nodad",
+        ),
+        Level.FAIL,
+        "disable_ipv6",
+        "IPv6 is off on eth2",
+    ),
     "own address elsewhere": (lambda h: h.station_has("10.1.1.5/24"), Level.FAIL, "own addresses", "has 10.1.1.5 too"),
     "own address twice": (lambda h: h.third("10.1.1.5/24"), Level.FAIL, "own addresses", "on eth2 and eth3"),
     "own address elsewhere, IPv6": (
         lambda h: h.duplicate("fd00::99/64"),
         Level.FAIL,
         "own addresses",
-        "fd00::99 of eth1: the kernel found it on another station",
+        "has fd00::99 too",
     ),
     "not in the list": (
         lambda h: h.listed("10.1.1.200", "10.1.1.201"),
@@ -187,7 +202,7 @@ FAULTS: Final[dict[str, tuple[Fault, Level, str, str]]] = {
     ),
     "firewall drops discovery": (
         lambda h: h.nft(DROP_ND),
-        Level.WARN,
+        Level.FAIL,
         "firewall",
         "drops IPv6 neighbour discovery that comes in",
     ),
@@ -221,7 +236,10 @@ FAULTS: Final[dict[str, tuple[Fault, Level, str, str]]] = {
 }
 
 
-ALSO: Final = {"nothing leaves": [("LAN", Level.FAIL)]}
+ALSO: Final = {
+    "nothing leaves": [("LAN", Level.FAIL)],
+    "own address elsewhere, IPv6": [("own addresses", Level.FAIL)],  # the kernel's own word
+}
 """What else tells of a fault, before."""
 WITHOUT_RIGHTS: Final = """
 from vipa_cli.check import kernel

@@ -24,8 +24,8 @@ def levels(addresses: dict[str, list[str]], everywhere: dict[str, int], **nics: 
 
 def levels6(everywhere: dict[str, int], *, wanted: bool = True, **nics: dict[str, int]) -> dict[str, Level]:
     own = {"eth1": ["fd00::4/64"], "eth2": ["fd00::5/64"]}
-    values = {"all": QUIET6 | everywhere, "default": QUIET6} | {name: QUIET6 | nics.get(name, {}) for name in own}
-    return {each.check: each.level for each in settings.judge6(values, own, ["eth1"], wanted=wanted)}
+    values = {"all": QUIET6 | everywhere, "default": QUIET6} | {n: QUIET6 | nics.get(n, {}) for n in (*own, "docker0")}
+    return {each.check: each.level for each in settings.judge6(values, list(own), own, ["eth1"], wanted=wanted)}
 
 
 def test_a_plain_machine_is_fine() -> None:
@@ -61,7 +61,8 @@ def test_strict_reverse_path_filtering_is_no_trouble() -> None:
 def test_ipv6_switched_off_matters_where_it_is_wanted() -> None:
     assert levels6({}, eth2={"disable_ipv6": 1})["disable_ipv6"] is Level.FAIL
     assert levels6({}, wanted=False, eth2={"disable_ipv6": 1})["disable_ipv6"] is Level.OK
-    (none,) = settings.judge6({}, {}, (), wanted=True)
+    assert levels6({}, docker0={"disable_ipv6": 1})["disable_ipv6"] is Level.OK
+    (none,) = settings.judge6({}, [], {}, (), wanted=True)
     assert (none.level, none.remedy) == (Level.FAIL, "boot without ipv6.disable=1")
 
 

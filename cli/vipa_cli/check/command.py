@@ -80,7 +80,7 @@ def network(options: Options) -> list[Finding]:
     everywhere = values["all"]
     return [
         *settings.judge4(values, here.own()),
-        *settings.judge6(values6, here.own(6), here.advertised, wanted=bool(wanted6)),
+        *settings.judge6(values6, list(nics), here.own(6), here.advertised, wanted=bool(wanted6)),
         *tables.room(len(wanted4) + len(wanted6)),
         *lan.adapters(here, nics),
         *lan.strict_arp(here, everywhere["arp_ignore"], everywhere["arp_announce"]),

@@ -62,11 +62,11 @@ def judge4(values: Values, addresses: Mapping[str, Sequence[str]]) -> list[Findi
 
 
 def judge6(
-    values: Values, own6: Mapping[str, Sequence[str]], advertised: Sequence[str], *, wanted: bool
+    values: Values, nics: Sequence[str], own6: Mapping[str, Sequence[str]], advertised: Sequence[str], *, wanted: bool
 ) -> list[Finding]:
-    """``own6``: own IPv6 addresses by interface; ``advertised``: interfaces whose default route a router advertised;
-    ``wanted``: there are IPv6 virtual IPs."""
-    nics = [name for name in values if name not in ("all", "default", "lo")]
+    """``nics``: interfaces that are to serve; ``own6``: own IPv6 addresses by interface; ``advertised``: interfaces
+    whose default route a router advertised; ``wanted``: there are IPv6 virtual IPs."""
+    nics = [name for name in nics if name in values]
     found = [_disabled(values, nics, wanted=wanted)]
     if not values:
         return found
@@ -83,7 +83,7 @@ def judge6(
             )
         )
     # Documentation/networking/ip-sysctl.rst: accept_ra 1 does not hold while forwarding.
-    lost = [n for n in advertised if n in nics and values[n]["forwarding"] and values[n]["accept_ra"] != 2]
+    lost = [n for n in advertised if n in values and values[n]["forwarding"] and values[n]["accept_ra"] != 2]
     if lost:
         found.append(
             warn(

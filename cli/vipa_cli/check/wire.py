@@ -1,4 +1,4 @@
-"""What the LAN says: does another machine have an address of this one, or answer for a virtual IP? By ARP, so IPv4."""
+"""What the LAN says: does another machine have an address of this one, or answer for a virtual IP?"""
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from vipa_cli.check.finding import Finding, fail, ok, unknown
 from vipa_cli.check.machine import Link, Machine
 
 _NOBODY: Final = "0.0.0.0"
-"""RFC 5227 section 2.1.1: who asks for an own address must not claim it by asking."""
+"""RFC 5227 section 2.1.1: who asks for an own address must not claim it by asking. IPv6 is asked for by :: then."""
 _ASK_S: Final = 0.07
 """Two questions (vipa_cli.ask asks every 50 ms), so that one may be lost; an answer takes 1 ms on any LAN."""
 _AT_ONCE: Final = 25
@@ -45,7 +45,7 @@ def _not_asked(error: AskError) -> Finding:
         # net/core/dev.c: what a rule drops on its way out, and what does not fit the queue, ends as ENOBUFS.
         return fail(
             "LAN",
-            f"{error}: something on this machine drops ARP questions on their way out",
+            f"{error}: something on this machine drops questions on their way out",
             "look at netdev egress rules (nft list chains netdev) and at tc filter show dev … egress",
             "an agent cannot probe, announce, or be heard",
         )
@@ -53,7 +53,7 @@ def _not_asked(error: AskError) -> Finding:
 
 
 def _own(machine: Machine, link: Link) -> Iterator[Finding]:
-    addresses = [a.partition("/")[0] for a in machine.own(4).get(link.name, ())]
+    addresses = [a.partition("/")[0] for version in (4, 6) for a in machine.own(version).get(link.name, ())]
     if not addresses:
         return
     nic = Nic(link.name, link.mac, _NOBODY, tuple(addresses), has_carrier=True)
@@ -67,14 +67,14 @@ def _own(machine: Machine, link: Link) -> Iterator[Finding]:
 
 
 def _virtual(machine: Machine, serving: Sequence[Link], vips: Sequence[PlannedVip]) -> Iterator[Finding]:
-    by_address = {a: vip for vip in vips for a in vip.addresses if ip_address(a).version == 4}
+    by_address = {a: vip for vip in vips for a in vip.addresses}
     for nic, addresses in _askers(machine, serving, by_address).items():
         answers: dict[str, Answers] = {}
         for start in range(0, len(addresses), _AT_ONCE):
             answers |= ask(nic, addresses[start : start + _AT_ONCE], _ASK_S)
         for address, macs in _strangers(answers, machine).items():
             vip = by_address[address]
-            owners = ask(nic, [e.address for e in vip.succession if ip_address(e.address).version == 4], _ASK_S)
+            owners = ask(nic, [endpoint.address for endpoint in vip.succession], _ASK_S)
             known = {mac for each in owners.values() for mac in each.macs}
             if strange := [mac for mac in macs if mac not in known]:
                 yield fail(
@@ -93,15 +93,22 @@ def _strangers(answers: Mapping[str, Answers], machine: Machine) -> dict[str, li
 
 
 def _askers(machine: Machine, serving: Sequence[Link], targets: Mapping[str, PlannedVip]) -> dict[Nic, list[str]]:
-    """Which interface asks for which virtual IPs: the first whose subnet holds it."""
-    own = machine.own(4)
-    found: dict[Nic, list[str]] = {}
+    """Which interface asks for which virtual IPs: the first whose subnet holds it. By ARP it asks as itself, since
+    stations that answer for everything (proxy ARP) do not answer nobody."""
+    own = {version: machine.own(version) for version in (4, 6)}
+    found: dict[str, list[str]] = {}
     for target in targets:
+        address = ip_address(target)
         for link in serving:
-            home = [a for a in own.get(link.name, ()) if ip_address(target) in ip_interface(a).network]
             # An address that is both own and virtual is another finding; asking from it would answer itself.
-            if home and home[0].partition("/")[0] != target:
-                nic = Nic(link.name, link.mac, home[0].partition("/")[0], (), has_carrier=True)
-                found.setdefault(nic, []).append(target)
+            mine = [ip_interface(each) for each in own[address.version].get(link.name, ())]
+            if any(address in each.network and address != each.ip for each in mine):
+                found.setdefault(link.name, []).append(target)
                 break
-    return found
+    nics = {}
+    for link in serving:
+        if link.name in found:
+            mine = [ip_interface(each) for each in own[4].get(link.name, ())]
+            asker = next((str(each.ip) for each in mine if str(each.ip) not in targets), _NOBODY)
+            nics[Nic(link.name, link.mac, asker, (), has_carrier=True)] = found[link.name]
+    return nics
