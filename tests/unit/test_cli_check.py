@@ -200,5 +200,7 @@ def test_the_whole_check_runs_for_anybody(capsys: pytest.CaptureFixture[str]) ->
     assert all(set(f) == {"check", "level", "found", "effect", "remedy", "write"} for f in findings)
     assert all(f["remedy"] for f in findings if f["level"] != "ok")
     assert all(f["effect"] for f in findings if f["level"] in ("warn", "fail"))
+    documented = (Path(__file__).parents[2] / "docs/cli.md").read_text()
+    assert [f["check"] for f in findings if f"`{f['check']}`" not in documented] == []
     assert check_command("table", Options()) == code
     assert "punctuality" in capsys.readouterr().out
