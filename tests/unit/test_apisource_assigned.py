@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vipa.plan import Endpoint, FailbackPolicy, Plan, PlannedVip, Policy
+from vipa.plan import CheckKind, Endpoint, FailbackPolicy, HealthCheck, Plan, PlannedVip, Policy
 from vipa.reasons import Reason
 from vipa.resources.assigned import AssignedError, assignment_of, duration_text, plan_of, shares, spec_of, vip_of
 from vipa.resources.durations import DURATION_MAX_S, parse_duration_s
+from vipa.resources.healthcheck import AssignedCheck
 from vipa.resources.node import AssignedEndpoint, Assignment, VirtualIPNodeSpec
 from vipa.timing import Timing
 
@@ -33,8 +34,21 @@ policies = st.builds(
 )
 
 
-def planned(number: int, succession: list[Endpoint], policy: Policy) -> PlannedVip:
-    return PlannedVip(f"vip-{number:02}", (f"10.1.2.{number}",), tuple(succession), policy)
+checks = st.builds(
+    HealthCheck,
+    kind=st.sampled_from(CheckKind),
+    port=st.integers(1, 65535),
+    path=st.just("/ready"),
+    loopback=st.booleans(),
+    interval_s=st.integers(10**8, 3600 * 10**9).map(lambda ns: ns / 1e9),
+    timeout_s=st.integers(10**7, 60 * 10**9).map(lambda ns: ns / 1e9),
+    rise=st.integers(1, 10),
+    fall=st.integers(1, 10),
+).map(lambda check: msgspec.structs.replace(check, path="") if check.kind is CheckKind.TCP else check)
+
+
+def planned(number: int, succession: list[Endpoint], policy: Policy, asked: list[HealthCheck]) -> PlannedVip:
+    return PlannedVip(f"vip-{number:02}", (f"10.1.2.{number}",), tuple(succession), policy, tuple(asked))
 
 
 vips = st.builds(
@@ -42,6 +56,7 @@ vips = st.builds(
     st.integers(1, 30),
     st.lists(endpoints, min_size=1, max_size=5, unique_by=lambda e: e.address),
     policies,
+    st.lists(checks, max_size=3, unique=True),
 )
 plans = st.builds(
     Plan,
@@ -98,6 +113,8 @@ GOOD = assignment_of(ERP)
         ({"succession": (AssignedEndpoint("10.1.1.4", "w1", "e" * 16),)}, "longer than the 15 characters"),
         ({"succession": (AssignedEndpoint("127.0.0.1", "w1", "eth1"),)}, "a loopback address"),
         ({"failback": msgspec.structs.replace(GOOD.failback, delay="soon")}, "failback.delay: soon: no duration"),
+        ({"health_checks": (AssignedCheck(CheckKind.TCP, 80, fall=1, interval="1ms"),)}, "[0].interval: 1ms: must be"),
+        ({"health_checks": (AssignedCheck(CheckKind.HTTP, 80, "a b"),)}, "healthChecks[0].http.path: a b: must start"),
         ({"probe_targets": ("10.1.1",)}, "probeTargets[0]: 10.1.1: not an IP address"),
     ],
 )

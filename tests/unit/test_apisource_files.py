@@ -10,13 +10,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from vipa.errors import ConfigError
-from vipa.plan import Endpoint, Plan, PlannedVip, Policy
+from vipa.plan import CheckKind, Endpoint, HealthCheck, Plan, PlannedVip, Policy
 from vipa_agent.settings import parse
 from vipa_agent.sources.api.config import ApiConfig, from_kubeconfig, in_cluster
 from vipa_agent.sources.api.lastplan import PLAN_NAME, Kept, LastPlanError, OtherBootError, boot_id, load, save
 from vipa_agent.sources.api.source import ApiSource
 
-PLAN = Plan(7, (PlannedVip("erp", ("10.1.1.7",), (Endpoint("10.1.1.4", "w1", "eth1"),), Policy(failback_delay_s=1.5)),))
+CHECK = HealthCheck(CheckKind.HTTP, 80, "/ready")
+PLAN = Plan(
+    7,
+    (PlannedVip("erp", ("10.1.1.7",), (Endpoint("10.1.1.4", "w1", "eth1"),), Policy(failback_delay_s=1.5), (CHECK,)),),
+)
 BOOT = "83d7f6c2-4d0c-4a57-9d36-2f1d5f1b6a10"
 
 
