@@ -13,6 +13,7 @@ from vipa.election.states import State
 from vipa.election.vip import Verdict
 from vipa.heartbeat import HandoverStep, WireRole
 from vipa.plan import CheckKind, FailbackPolicy, HealthCheck, Plan, Policy
+from vipa.planner import groups
 from vipa.reasons import Reason
 from vipa.resources.interfacelist import ENTRIES_MAX
 from vipa.timing import PROFILES, Timing, node_death_s
@@ -24,6 +25,15 @@ OTHER = HealthCheck(CheckKind.HTTP, 80, "/")
 def test_a_failing_rank_fits_between_the_ranks_and_none() -> None:
     assert ENTRIES_MAX <= FAILING
     assert FAILING + ENTRIES_MAX <= UNRANKED
+
+
+def test_checks_are_each_nodes_own_affair_but_make_another_group(net: Net) -> None:
+    """An older agent knows nothing of them, and goes on making planned moves with those that do."""
+    net.machine("a", 4)
+    plain = net.vip(4, 5)
+    asking = checked(plain)
+    assert (asking.id, asking.digest) == (plain.id, plain.digest)
+    assert groups(Plan(0, (asking,))).keys() != groups(Plan(0, (plain,))).keys()
 
 
 def test_a_failing_holder_hands_over_make_before_break(net: Net) -> None:
