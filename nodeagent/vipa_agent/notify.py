@@ -52,6 +52,8 @@ class Notifier:
         if vip is None:
             self._tell(action.vip, _Told(term=action.term), action.reason)
             return
+        if self._begins(vip, State(action.new)):
+            return
         role = self._role(vip, State(action.new))
         interface = action.interface if role == _HOLDER else ""
         self._tell(vip.name, self._picture(vip, role, interface), self._reason(vip, role, action.reason))
@@ -62,6 +64,8 @@ class Notifier:
             return
         nothing = _Told()
         for vip in self._node.vips.values():  # 2,000 of them, of which a few differ
+            if self._begins(vip, vip.state):
+                continue
             role = self._role(vip, vip.state)
             interface = vip.interface if role == _HOLDER else ""
             told = self._told.get(vip.name, nothing)
@@ -75,6 +79,10 @@ class Notifier:
         for name, told in list(self._told.items()):
             self._tell(name, _Told(addresses=told.addresses, place=told.place, term=told.term), Reason(STOPPED))
         self._send = None
+
+    def _begins(self, vip: VipState, state: State) -> bool:
+        """Listening before it knows: an agent that adopts what the one before served was never a spare."""
+        return state is State.LISTENING and vip.name not in self._told
 
     def _role(self, vip: VipState, state: State) -> str:
         if state is State.HOLDER:

@@ -7,6 +7,7 @@ from unit.fakes.names import VIP
 from unit.fakes.net import Net
 from vipa.election import actions as act
 from vipa.election import events as ev
+from vipa.election.states import State
 from vipa.plan import Plan
 from vipa_agent.notify import Notifier
 
@@ -90,6 +91,17 @@ def test_an_event_has_all_that_hooks_are_promised(net: Net) -> None:
     )
 
 
+def test_an_agent_that_adopts_was_never_a_spare(net: Net) -> None:
+    a = net.machine("a", 4)
+    net.machine("b", 5)
+    net.start(net.vip(4, 5))
+    net.run(2)
+    a.elector, a.renewing = a._new(), ()
+    teller = Teller(net, a)
+    a.start(a.plan, adopt=True)
+    assert teller.new() == [("Idle", "Holder", "Adopted")]
+
+
 def test_a_spare_that_loses_its_adapter_is_told_though_nothing_moves(net: Net) -> None:
     net.machine("a", 4)
     b = net.machine("b", 5)
@@ -127,13 +139,11 @@ def test_a_claim_that_comes_to_nothing_is_no_news(net: Net) -> None:
     b, p = net.machine("b", 5), net.puppet("p", 4)
     net.start(net.vip(4, 5))
     p.speak()
-    teller = Teller(net, b)
-    net.run(0.05)
-    teller.new()
-    b.step(ev.TimerFired())
     net.stations[VIP] = "52:54:00:00:00:99"
+    teller = Teller(net, b)
     net.run(3)
-    assert teller.new() == []
+    assert State.SUSPECTING in net.states("b")
+    assert teller.new() == [("Idle", "Spare", "Listening")]
 
 
 def test_without_hooks_nothing_is_remembered(net: Net) -> None:
