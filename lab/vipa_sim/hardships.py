@@ -63,6 +63,8 @@ def _nothing(world: World, faults: Faults, holder: str, rng: Random) -> float:
 
 
 def _spare_dies(world: World, faults: Faults, holder: str, rng: Random) -> float:
+    """Nobody is left but the client; it has asked for the holder once, seconds ago."""
+    world.run(8.0)
     faults.power_off(_spare(world, holder))
     return 5.0
 

@@ -10,6 +10,7 @@ from vipa_sim.lan import Arp, Frame, Lan, Port
 
 CHATTER_S = 1.0  # a desktop asks for its gateway about this often; keeps a quiet LAN from looking dead
 RESOLVE_S = 1.0  # Linux net.ipv4.neigh.*.retrans_time_ms
+CONFIRM_FIRST_S, CONFIRM_S = 5.0, 30.0  # Linux: delay_first_probe_time after it was learned; base_reachable_time
 AGEING_S = 8.0  # Linux: delay_first_probe_time 5 s, then ucast_solicit 3 × 1 s unanswered, then broadcast
 
 
@@ -51,7 +52,7 @@ class Outage:
 
 class Client(Station):
     """Sends a datagram every ``period_s`` to the MAC its ARP cache holds for ``vip``; believes every ARP frame with the
-    VIP as sender, as Linux does for an entry it has."""
+    VIP as sender, as Linux does for an entry it has, and asks its holder now and then whether it still is."""
 
     def __init__(
         self, engine: Engine, lan: Lan, address: str, mac: str, vip: str, served: Callable[[Port, str, str], bool]
@@ -65,11 +66,14 @@ class Client(Station):
         self._served = served
         self._failing: Outage | None = None
         self._asked_s = -RESOLVE_S
+        self._confirm_s = CONFIRM_FIRST_S
 
     def receive(self, frame: Frame) -> None:
         """Answer for the own address; learn the VIP's MAC."""
         super().receive(frame)
         if isinstance(frame, Arp) and frame.sender_address == self.vip:
+            if self.cached_mac != frame.sender_mac:
+                self._confirm_s = self.engine.now + CONFIRM_FIRST_S
             self.cached_mac = frame.sender_mac
 
     def tick(self) -> None:
@@ -79,6 +83,10 @@ class Client(Station):
             if self._failing is not None:
                 self._failing.end_s = now
                 self._failing = None
+            if now >= self._confirm_s:
+                self._confirm_s = now + CONFIRM_S
+                ask = Arp(ArpKind.REQUEST, self.port.mac, self.address, self.vip)
+                self.lan.send(self.port, self.cached_mac, ask)
         else:
             self._miss(now)
         self.engine.at(now + self.period_s, self.tick)

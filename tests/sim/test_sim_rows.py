@@ -7,8 +7,7 @@ import pytest
 
 from vipa.timing import PROFILES, Timing, node_death_s
 from vipa_sim.figures import play_row, spread
-from vipa_sim.rows import ROWS
-from vipa_sim.scenarios import Result
+from vipa_sim.scenarios import ROWS, Result
 
 SEEDS = 16
 PERMIT_MS = 1000.0 * PROFILES[Timing.DEFAULT].permit_s

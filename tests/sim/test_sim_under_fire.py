@@ -9,7 +9,7 @@ from vipa_sim.moves import MOVES
 from vipa_sim.underfire import course, strikes
 
 PLANNED = [name for name in MOVES if name != "off the list"]
-EVERY = 5  # of the points; each seed takes others
+EVERY = 9  # of the points; each seed takes others
 
 
 @pytest.mark.slow
