@@ -11,6 +11,7 @@ from vipa.election.health import FLAPS_FORGOTTEN_S
 from vipa.election.peers import Peer, Relapse
 from vipa.election.vip import Verdict, VipState
 from vipa.heartbeat.model import RoleEntry
+from vipa.plan import HealthCheck
 
 if TYPE_CHECKING:
     from vipa.election.events import ChecksChanged
@@ -28,8 +29,11 @@ def take(node: "Node", event: "ChecksChanged") -> None:
 
 def judge(node: "Node") -> None:
     """Checks, plan or interfaces changed: what is known of each virtual IP."""
+    known: dict[tuple[str, tuple[HealthCheck, ...]], Verdict] = {}  # thousands ask the same
     for vip in node.vips.values():
-        verdict = _verdict(node, vip)
+        asked = (node.network(vip), vip.plan.checks) if vip.plan.checks else ("", ())
+        if (verdict := known.get(asked)) is None:
+            verdict = known[asked] = _verdict(node, *asked)
         if verdict is vip.verdict:
             continue
         told = Verdict.FAILING in (verdict, vip.verdict)
@@ -40,10 +44,8 @@ def judge(node: "Node") -> None:
                 names.add(vip.name)
 
 
-def _verdict(node: "Node", vip: VipState) -> Verdict:
-    if not vip.plan.checks:
-        return Verdict.PASSING
-    asked = {(node.network(vip), check) for check in vip.plan.checks}
+def _verdict(node: "Node", network: str, checks: tuple[HealthCheck, ...]) -> Verdict:
+    asked = {(network, check) for check in checks}
     if not asked.isdisjoint(node.checked.failing):
         return Verdict.FAILING
     return Verdict.PASSING if asked <= node.checked.passing else Verdict.UNKNOWN
