@@ -19,7 +19,7 @@ from vipa_cli.check.finding import Finding, Level
 from vipa_cli.whom import STATE_DIR
 
 _STYLES: Final = {Level.OK: "green", Level.WARN: "yellow", Level.FAIL: "bold red", Level.UNKNOWN: "magenta"}
-KEY_FILE: Final = Path("/etc/vipa/key")
+KEY_FILE: Final = "etc/vipa/key"
 """Where the user guide puts it; looked at when it is there."""
 
 
@@ -105,9 +105,9 @@ def _rules(here: machine.Machine, nics: Sequence[str], vips: Sequence[str], *, w
 
 
 def _key(options: Options) -> list[Finding]:
-    if options.key_file is not None:
-        return agentfiles.key_file(options.key_file)
-    return agentfiles.key_file(KEY_FILE) if KEY_FILE.exists() else []
+    usual = options.root / KEY_FILE
+    path = options.key_file or (usual if usual.exists() else None)
+    return agentfiles.key_file(path) if path else []
 
 
 def _print(findings: Sequence[Finding]) -> None:

@@ -55,7 +55,10 @@ def read() -> Ruleset:
     """Of the network namespace of this thread. NotRead when it cannot be had."""
     listed = _ask("list ruleset", _JSON | _TERSE)
     devices = _ask("list chains netdev", 0) if '"netdev"' in listed else ""
-    return parse(listed, devices)
+    try:
+        return parse(listed, devices)
+    except ValueError as error:
+        raise NotRead(f"libnftables does not speak JSON here: {error}") from error
 
 
 def parse(listed: str, netdev: str = "") -> Ruleset:
