@@ -13,6 +13,7 @@ from measure import ASK_MS, PROBE_MS
 from records import QUICK_RUNS, ROOT, RUNS, Run, read
 
 REPORT: Final = ROOT / "docs/benchmarks.md"
+STORMS: Final = "## Storms of ARP\n"
 CLUSTER: Final = "## In a real cluster\n"
 """The last section, which bench/kind_report.py writes."""
 
@@ -72,9 +73,10 @@ def main() -> int:
 
 
 def kept(path: Path) -> str:
-    """What of the page is not made of these runs: the section of the end-to-end tests, if it is there."""
-    _, heading, section = (path.read_text() if path.exists() else "").partition(CLUSTER)
-    return f"\n{heading}{section}" if heading else ""
+    """What of the page is not made of these runs: the sections of the lab's and the end-to-end tests, if there."""
+    text = path.read_text() if path.exists() else ""
+    first = min((at for heading in (STORMS, CLUSTER) if (at := text.find(heading)) >= 0), default=len(text))
+    return f"\n{text[first:]}" if text[first:] else ""
 
 
 def write(path: Path, text: str) -> None:

@@ -27,6 +27,10 @@ class Reason(StrEnum):
     LISTENING = "Listening"
     HOLDER_ANSWERS = "HolderAnswers"
 
+    # What other programs do to what is ours
+    PUT_BACK = "PutBack"
+    REMOVED_AGAIN = "RemovedAgain"
+
     # Health of an endpoint (rule 2)
     HEALTHY = "Healthy"
     INTERFACE_MISSING = "InterfaceMissing"

@@ -11,6 +11,8 @@ fault                     what the NIC and its neighbours see
 ``lose`` / ``heal``       a share of the frames of one direction is dropped at random
 ``Switch.cut``            one port no longer reaches one other port, one way
 ``Switch.split``          groups of ports no longer reach each other
+``Switch.join``           a trunk to another switch, and its faults: dead beyond the first switch
+``Switch.span``           a port whose link is back does not forward yet
 ========================  ============================================================================
 """
 
@@ -100,6 +102,21 @@ class Switch:
 
         self.namespace.netlink(create)
         port.plugged(index)
+
+    def join(self, other: Switch, index: int) -> Port:
+        """A cable to another switch; the port at this end, where its faults are: beyond it every link stays up.
+        ``index``: an interface number that neither switch has in use."""
+        trunk = self.add_port(f"to-{other.name}")
+        self.attach(trunk, index, f"02:76:69:70:fe:{index % 256:02x}", f"to-{self.name}", other.namespace.fd)
+        master = other._bridge_index
+        other.namespace.netlink(lambda ipr: ipr.link("set", index=index, master=master, state="up"))
+        return trunk
+
+    def span(self, forward_delay_s: float) -> None:
+        """Spanning tree from now on: a port that gets its link back listens, then learns, each for so long (at least
+        2 s), before anything passes."""
+        delay = {"br_stp_state": 1, "br_forward_delay": round(forward_delay_s * 100)}  # in 1/100 s, USER_HZ
+        self.namespace.netlink(lambda ipr: ipr.link("set", index=self._bridge_index, kind="bridge", **delay))
 
     def close(self) -> None:
         """Pull the plug of the switch itself: all ports lose carrier."""

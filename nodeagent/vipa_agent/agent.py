@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -29,9 +29,10 @@ from vipa_agent.healthchecks import HealthChecks
 from vipa_agent.identity import boot_id, config_of
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.kernel.errors import KernelError
-from vipa_agent.kernel.kernel import GATE, Kernel
+from vipa_agent.kernel.kernel import Kernel
 from vipa_agent.kernel.links import LinkEvents, Links
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
+from vipa_agent.mender import Mender
 from vipa_agent.metrics import Metrics
 from vipa_agent.needkey import need_key
 from vipa_agent.nics import ALERT_POLL_S, Nics
@@ -46,13 +47,12 @@ from vipa_agent.storms import sieve_of
 from vipa_agent.surroundings import Surroundings
 from vipa_agent.turns import Turns
 from vipa_agent.wire.mux import Mux
-from vipa_agent.wire.nic import NicSocket
 from vipa_agent.wire.sink import open_sink
 
 log = structlog.get_logger()
 
 AUDIT_S: Final = 0.5
-"""How often tables and addresses are compared with what should be there: removal is repaired within 1 s."""
+"""How often all is looked at although no event came: what none tells is put back within 1 s."""
 
 CALM_S: Final = 1.0
 """How long an agent that is to yield waits for moves under way: a planned move takes two beats and two commits."""
@@ -100,12 +100,21 @@ class Agent:
                 need_key(settings, first, Links(route_socket).snapshot(frozenset()))
         renewed: dict[str, float] = {}
         self.kernel = Kernel(renewed.__setitem__, self._lapsed)
-        self.mux = Mux(settings.port, self._opened, self._closing, lambda: sieve_of(self.elector.node))
+        opened, closing = (lambda s: self.turns.opened(s)), (lambda s: self.turns.closing(s))  # noqa: PLW0108 - later
+        self.mux = Mux(settings.port, opened, closing, lambda: sieve_of(self.elector.node))
         self.nics = Nics(self.kernel, self._interfaces_changed)
         self.executor = Executor(
             self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self.shown.happened
         )
-        self.turns = Turns(self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed)
+        self.mender = Mender(
+            self.kernel,
+            metrics,
+            self._guard,
+            lambda: self.nics.service if self._begun else frozenset(),
+            lambda: self._interfaces_changed(self.nics.interfaces),
+            lambda: self.turns.wake(GateLost()),
+        )
+        self.turns: Turns = Turns(self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed)
 
     # --- life
 
@@ -113,8 +122,8 @@ class Agent:
         """Start, serve until asked to stop or to yield; then hand over to other nodes and clean up, or leave all as it
         is to the successor."""
         sink = open_sink(self.settings.port)
-        link_events = LinkEvents()
-        server = StatusServer(self.settings.state_dir, lambda: picture.status(self.elector, self.boot_id))
+        link_events = LinkEvents(self.kernel.port)
+        server = StatusServer(self.settings.state_dir, self._status)
         if self.settings.metrics:
             self._scrape = ScrapeServer(*self.settings.metrics, self.metrics.registry)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -129,6 +138,7 @@ class Agent:
         else:
             self._begin(self._first)
         self.loop.add_reader(link_events.fileno(), self._links, link_events)
+        self.mender.start()
         await self.tenure.offer(self._retire.set)
         log.info("started", node=self.settings.node, source=self.settings.source)
         self.service.tell("READY=1")
@@ -136,6 +146,7 @@ class Agent:
             await self._serve()
         finally:
             self.turns.stop()
+            self.mender.stop()
             self.loop.remove_reader(link_events.fileno())
             self.mux.close()
             if self._done.is_set():
@@ -229,20 +240,25 @@ class Agent:
         self.nics.alert(boottime_s())
         if changed.interfaces:
             self._resync()
-        if changed.vips:
-            self._rebind()
+        if changed.ways:
+            self.mender.blame()
+        if changed.vips or changed.ways:
+            self.mender.look()
         self.turns.sleep()
 
     def _resync(self) -> None:
         if self.nics.resync() and self.nics.service:
             # a re-created interface under an old name: gate, marks and sockets are by ifindex
-            self.kernel.guard(self.elector.node.by_address, self._own)
+            self._guard()
         self._open_sockets()
+
+    def _guard(self) -> None:
+        self.kernel.guard(self.elector.node.by_address, self._own)
 
     def _interfaces_changed(self, interfaces: tuple[LocalInterface, ...]) -> None:
         self.shown.changed()
         if self._begun:
-            self.executor.step(InterfacesChanged(interfaces))
+            self.executor.step(InterfacesChanged(self.mender.judged(interfaces)))
             self._open_sockets()
             self.turns.sleep()
 
@@ -255,41 +271,25 @@ class Agent:
         for interface, message in self.mux.sync(self.nics.wire()).items():
             log.warning("no sockets", interface=interface, detail=message)
 
-    def _opened(self, socket: NicSocket) -> None:
-        self.turns.opened(socket)
-
-    def _closing(self, socket: NicSocket) -> None:
-        self.turns.closing(socket)
-
     # --- background
 
     async def _audit(self) -> None:
         """What somebody removed comes back (within 1 s)."""
         while True:
             await asyncio.sleep(AUDIT_S)
+            self.mender.look()
             try:
-                if self._begun:
-                    self._mend()
                 self._resync()
-            except KernelError as error:  # removed again at this very moment: the next round sees how it ended
-                log.warning("not put back yet", error=str(error))
+            except KernelError as error:  # changing at this very moment: the next round sees how it ended
+                log.warning("interfaces not read", error=str(error))
             self.shown.changed()
             self._remember()
 
-    def _mend(self) -> None:
-        if lacking := self.kernel.lacking():
-            log.warning("not there any more, or not yet: put back", what=lacking)
-            self.kernel.guard(self.elector.node.by_address, self._own)
-            if lacking == GATE:
-                self.turns.wake(GateLost())
-        self._rebind()
-
-    def _rebind(self) -> None:
-        for address in sorted(self.kernel.rebind_lost()):
-            log.warning("address removed by someone: bound again", address=address)
+    def _status(self) -> dict[str, Any]:
+        return picture.status(self.elector, self.boot_id) | self.mender.repairs.told(boottime_s())
 
     async def _document(self) -> VirtualIPNodeStatus:
-        return await self.node_status.document(self.nics.interfaces)
+        return await self.node_status.document(self.nics.interfaces, self.mender.repairs.known())
 
     def _remember(self) -> None:
         terms = memory(self.elector.node)

@@ -63,6 +63,7 @@ class Metrics:
         self._transitions: Counter[tuple[str, str]] = Counter()
         self._announcements: Counter[tuple[str, str]] = Counter()
         self._heartbeats: Counter[tuple[str, str]] = Counter()
+        self._repairs: Counter[tuple[str]] = Counter()
         self._notifications: Counter[tuple[str, str]] = Counter()
         self._lateness = Histogram(
             "vipa_loop_lateness_seconds",
@@ -85,6 +86,10 @@ class Metrics:
     def announcements(self, interface: str, kind: str, count: int = 1) -> None:
         """Frames that announce; ``kind``: what became of them, a word of ``vipa_agent.wire.nic.Sent``."""
         self._announcements[interface, kind] += count
+
+    def repaired(self, what: str) -> None:
+        """Something that another program removed or changed was put back; ``what``: address, table, rule, route …"""
+        self._repairs[what,] += 1
 
     def heartbeats(self, direction: str, result: str, count: int = 1) -> None:
         """Heartbeats; ``direction``: sent or received; ``result``: what became of them."""
@@ -122,6 +127,7 @@ class Metrics:
             ("transitions", "Changes of role or interface", ("vip", "reason"), self._transitions),
             ("announcements", "Gratuitous ARP and unsolicited NA", ("interface", "kind"), self._announcements),
             ("heartbeats", "Heartbeats by what became of them", ("direction", "result"), self._heartbeats),
+            ("repairs", "What others removed or changed and was put back", ("what",), self._repairs),
             ("notifications", "Events for notify hooks", ("hook", "result"), self._notifications),
         )
         for name, text, labels, counter in counters:

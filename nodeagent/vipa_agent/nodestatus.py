@@ -24,18 +24,20 @@ from vipa.resources.node import (
     InterfaceStatus,
     PathStatus,
     PeerStatus,
+    RepairStatus,
     Role,
     VipStatus,
     VirtualIPNodeStatus,
 )
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.picture import reason_of, role, wall
+from vipa_agent.repairs import Repair
 from vipa_agent.reported import Reported
 
 VIPS_PER_TURN: Final = 100
 """All of them anew, as after a change of health, take about 15 µs each: 1.5 ms between two turns of the loop."""
 
-_seen_of: Final = attrgetter("plan", "state", "reason", "since", "interface", "term")
+_seen_of: Final = attrgetter("plan", "state", "reason", "since", "interface", "term", "conflict")
 """What a VIP's report depends on."""
 
 
@@ -50,7 +52,9 @@ class NodeStatus:
         self._health: tuple[object, ...] = ()
         self._reported = Reported()
 
-    async def document(self, interfaces: Iterable[LocalInterface]) -> VirtualIPNodeStatus:
+    async def document(
+        self, interfaces: Iterable[LocalInterface], repairs: Iterable[Repair] = ()
+    ) -> VirtualIPNodeStatus:
         """The status now. ``interfaces``: all of the node, as the kernel has them. The loop has its turns between."""
         node, now_s = self._elector.node, boottime_s()
         health = tuple((e.address, e.interface, e.healthy, e.reason) for e in node.health.endpoints.values())
@@ -73,6 +77,7 @@ class NodeStatus:
             held=tuple(v.name for v in vips if v.role is Role.HOLDER),
             agent=self._agent,
             peers=tuple(_peer(node, peer, now_s) for _, peer in sorted(node.peers.items())),
+            repairs=tuple(RepairStatus(r.what, r.reason, r.times) for r in repairs),
         )
 
     def _vip(self, node: Node, vip: VipState, now_s: float) -> VipStatus:
@@ -91,6 +96,7 @@ class NodeStatus:
             reason=reason_of(node, vip),
             term=vip.term,
             failing=failing,
+            conflict=vip.conflict,
         )
         same = told is not None and (told.role, told.interface, told.term) == (now.role, now.interface, now.term)
         since = told.since if told is not None and same else wall(vip.since, now_s)

@@ -32,7 +32,7 @@ def test_routes_that_an_interface_was_not_ready_for_are_asked_for_when_it_is(ste
     steered.serve()
     assert not steered.call(steered.kernel.lacking)
     steered.node.nics["eth1"].set_admin(up=True)
-    until(lambda: steered.call(steered.kernel.lacking) == "a route of eth1")
+    until(lambda: steered.call(steered.kernel.lacking) == "route of eth1")
     steered.serve()
     assert not steered.call(steered.kernel.lacking)
     steered.claim("eth1")

@@ -75,7 +75,16 @@ def test_lan_interfaces_are_not_taken_for_inner_ones(name: str) -> None:
 def test_a_patch_names_every_field_so_that_nothing_old_stays() -> None:
     empty = msgspec.json.decode(patch_of(VirtualIPNodeStatus()))
     assert empty == {
-        "status": {"node": "", "epoch": 0, "interfaces": [], "vips": [], "held": [], "agent": {}, "peers": []}
+        "status": {
+            "node": "",
+            "epoch": 0,
+            "interfaces": [],
+            "vips": [],
+            "held": [],
+            "agent": {},
+            "peers": [],
+            "repairs": [],
+        }
     }
     full = VirtualIPNodeStatus(
         node="w1",

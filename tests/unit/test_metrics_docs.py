@@ -20,6 +20,7 @@ def of_agent() -> CollectorRegistry:
     metrics.transition("erp", Reason.TOP_OF_LIST)
     metrics.announcements("eth1", "sent")
     metrics.heartbeats("sent", "sent")
+    metrics.repaired("address")
     metrics.notifications("/etc/vipa/hook", "done")
     metrics.api_heard()
     return metrics.registry

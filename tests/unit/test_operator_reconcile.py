@@ -149,6 +149,12 @@ def test_foreign_owner_is_a_conflict(three: FakeCluster) -> None:
     assert three.events[-1].reason == "Conflict"
 
 
+def test_a_holder_that_sees_a_foreign_owner_is_a_conflict_too(three: FakeCluster) -> None:
+    three.holds("w2", "erp", "eth1", 0, conflict="aa:bb:cc:dd:ee:ff")
+    three.sync()
+    assert three.condition("erp", "Conflict") == ("True", "Conflict")
+
+
 def test_unhealthy_candidates_say_why(three: FakeCluster) -> None:
     down = {"name": "eth1", "addresses": ["10.1.1.5/24"], "healthy": False, "reason": "LinkDown"}
     three.agent("w2", {}, interfaces=[down])

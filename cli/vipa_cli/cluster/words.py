@@ -29,6 +29,8 @@ _WORDS: Final = {
     Reason.NOT_HEARD: "no agent hears this node",
     Reason.PERMIT_LAPSED: "its agent did not renew the permit in time: frozen, or short of CPU",
     Reason.LOST_DUEL: "two held it, and the other had the better claim",
+    Reason.PUT_BACK: "another program had removed or changed it",
+    Reason.REMOVED_AGAIN: "another program removes it again and again",
     Reason.RIVAL_ANNOUNCED: "a better one announced it, though unheard",
     Reason.NO_HEALTHY_ENDPOINT: "no interface of the node is healthy",
     Reason.HEALTH_CHECK_FAILED: "a health check failed there, or on the holder before",

@@ -19,7 +19,8 @@ class PlanChanged:
 class LocalInterface:
     """What the kernel says of one interface now. ``addresses`` are own addresses with prefix length ("10.1.1.4/24"),
     never VIPs; ``up`` is IFF_UP, ``carrier`` is IFLA_CARRIER/IFF_LOWER_UP, ``gateways`` the next hops of default
-    routes through it, ``link_local`` its IPv6 link-local address, ``forwards`` whether it forwards IPv6."""
+    routes through it, ``link_local`` its IPv6 link-local address, ``forwards`` whether it forwards IPv6. ``spoiled``:
+    somebody keeps removing from it what serving takes."""
 
     name: str
     mac: str
@@ -29,6 +30,7 @@ class LocalInterface:
     gateways: tuple[str, ...] = ()
     link_local: str = ""
     forwards: bool = False
+    spoiled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,14 @@ class LocalEndpoint:
         return self.reason is Reason.HEALTHY
 
 
+def _said_of(interface: LocalInterface) -> Reason:
+    if not interface.up:
+        return Reason.INTERFACE_DOWN
+    if not interface.carrier:
+        return Reason.LINK_DOWN
+    return Reason.REMOVED_AGAIN if interface.spoiled else Reason.HEALTHY
+
+
 _FROM_SILENCE: Final = frozenset({Reason.PATH_SILENT, Reason.ONE_WAY, Reason.ISOLATED})
 
 
@@ -134,9 +142,7 @@ class Health:
             if old is not None:
                 endpoint.flaps, endpoint.reason = old.flaps, old.reason
         was_down = endpoint.kernel is not Reason.HEALTHY
-        endpoint.kernel = (
-            Reason.INTERFACE_DOWN if not interface.up else Reason.LINK_DOWN if not interface.carrier else Reason.HEALTHY
-        )
+        endpoint.kernel = _said_of(interface)
         if was_down and endpoint.kernel is Reason.HEALTHY:
             # a cable that is back proves nothing: switches forward late, so the path must show itself first
             endpoint.born_at = endpoint.contact_at = NEVER

@@ -85,6 +85,7 @@ class VipStatus(Wire, frozen=True):
     failing: Annotated[
         tuple[str, ...], Meta(description="Health checks that fail on this node, and how; empty: none does")
     ] = ()
+    conflict: Annotated[str, Meta(description="MAC of a foreign station that has the address too")] = ""
 
 
 class PathStatus(Wire, frozen=True):
@@ -109,6 +110,14 @@ class AgentStatus(Wire, frozen=True):
     boot_id: str = msgspec.field(name="bootID", default="")
 
 
+class RepairStatus(Wire, frozen=True):
+    """What another program on the node removed or changed, and was put back."""
+
+    what: str
+    reason: Annotated[str, Meta(description="PutBack, or RemovedAgain while it is removed again and again")] = ""
+    times: Annotated[int, Meta(ge=0)] = 0
+
+
 class VirtualIPNodeStatus(Wire, frozen=True):
     """Written by that node's agent only, on change only; ``vipa-agent status -o json`` prints the same."""
 
@@ -119,6 +128,7 @@ class VirtualIPNodeStatus(Wire, frozen=True):
     held: Annotated[tuple[str, ...], Meta(description="Names of the VIPs this node serves")] = ()
     agent: AgentStatus = AgentStatus()
     peers: tuple[PeerStatus, ...] = ()
+    repairs: Annotated[tuple[RepairStatus, ...], Meta(description="Forgotten after a quiet minute")] = ()
 
 
 class VirtualIPNode(Object, frozen=True, kw_only=True):

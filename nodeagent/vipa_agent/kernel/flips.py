@@ -154,9 +154,12 @@ class Flips:
                 try:
                     self._mirror.reload()
                 except NetlinkRefused as error:
-                    if error.code == errno.ENOENT:
-                        return  # somebody removed the tables: nothing is elected any more
-                    raise
+                    if error.code != errno.ENOENT:
+                        raise
+                    for ref, key, _data in change.learned:  # they went with the tables, which somebody removed
+                        if key in self._mirror.known[ref]:
+                            del self._mirror.known[ref][key]
+                    return
 
     def lapse(self, interface: str) -> None:
         """Un-elect every timed virtual IP of ``interface``: its permit has ended."""
@@ -185,6 +188,10 @@ class Flips:
                     single = Batch()
                     single.delete(alive, [sets.interface_key(interface)])
                     self._mirror.socket.commit(single.build())
+
+    def until(self, interface: str) -> float:
+        """End of the permit as far as it was made or renewed; long ago for none."""
+        return self._until.get(interface, 0.0)
 
     def renewed(self, interface: str, until: float) -> None:
         """The renewal thread extended a permit."""

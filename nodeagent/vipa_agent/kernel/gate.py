@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from vipa_agent.kernel import ruleset, sets
+from vipa_agent.kernel.errors import RulesetRefused
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.mirror import Mirror
 from vipa_agent.kernel.nfnl import NFPROTO_NETDEV, Batch, Element, NftSocket, SetRef, value
@@ -33,6 +34,7 @@ class Gate:
         self._nft = nft
         self._socket = nft_socket
         self._ready = False
+        self._doubted = True
 
     def open(self) -> None:
         """Make the tables if they are not there, read what they hold. Raises RulesetRefused, NetlinkRefused."""
@@ -44,10 +46,26 @@ class Gate:
                 self._level()
                 self._ready = True
 
+    def remake(self) -> None:
+        """Somebody changed the tables: every chain and rule anew, and the sets as they are now. Raises RulesetRefused,
+        NetlinkRefused."""
+        with self.lock:
+            try:
+                self._nft.run(ruleset.gate())
+            except RulesetRefused:  # something of ours became another kind of thing
+                self._nft.run(f"{ruleset.no_tables(sets.GATE_TABLES)}\n{ruleset.gate()}")
+            self.mirror.load(_MIRRORED)
+            self._ready = self._doubted = True
+
     def intact(self) -> bool:
         """Whether the tables are there; ``flush ruleset`` by another program removes the fence."""
+        return not self.gone()
+
+    def gone(self) -> frozenset[str]:
+        """Those that are not, as "table arp vipa"."""
         with self.lock:
-            return all(self._socket.has_table(family, sets.TABLE) for family in sets.GATE_TABLES.values())
+            of = sets.GATE_TABLES.items()
+            return frozenset(f"table {n} {sets.TABLE}" for n, f in of if not self._socket.has_table(f, sets.TABLE))
 
     def _level(self) -> None:
         """A permit that one table has and another, made just now, has not: by an agent that did not know that table
@@ -83,9 +101,9 @@ class Gate:
         with self.lock:
             self.open()
             chains = self._socket.chains(NFPROTO_NETDEV, sets.TABLE)
-            text = ruleset.devices(devices, chains)
-            if text:
+            if text := ruleset.devices(devices, chains, anew=self._doubted):
                 self._nft.run(text)
+            self._doubted = False
             addresses = [(name, str(ipaddress.ip_interface(address).ip)) for name, address in own]
             own4 = [(name, address) for name, address in addresses if ":" not in address]
             wanted: dict[SetRef, Mapping[bytes, bytes]] = {

@@ -6,7 +6,6 @@ that of the thread that makes it. Needs CAP_NET_ADMIN (and CAP_NET_RAW for what 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Final
 
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
@@ -16,12 +15,12 @@ from vipa_agent.kernel.flips import Flips, Held
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.links import Links, sender6
+from vipa_agent.kernel.mending import Elected
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from vipa_agent.kernel.nfnl import NftSocket
 from vipa_agent.kernel.renewal import Renewer
 from vipa_agent.kernel.steering import Steering
 
-GATE: Final = "the gate's tables"
 """What :meth:`Kernel.lacking` says when elections are lost too."""
 
 
@@ -62,7 +61,13 @@ class Kernel:
             self._renewer = Renewer(self._flips, self._gate.lock, renewed, lapsed)
             undo.callback(self._renewer.close)
             self._lapsed = lapsed
+            self._open_fence = False
             self._resources = undo.pop_all()
+
+    @property
+    def port(self) -> int:
+        """Netlink port of the socket that changes addresses, rules and routes."""
+        return int(self._route_socket.socket.getsockname()[0])
 
     def snapshot(self) -> tuple[LocalInterface, ...]:
         """All interfaces with their own addresses (no virtual IPs), by name."""
@@ -91,6 +96,8 @@ class Kernel:
         a missing interface is passed over. Raises KernelError for an address that is not gated: it would be answered
         everywhere."""
         every = tuple(addresses)
+        if self._open_fence:
+            return
         ungated = set(every) - self._gate.vips()
         if ungated:
             raise KernelError(f"{', '.join(sorted(ungated))}: not gated; call guard before bind")
@@ -106,28 +113,50 @@ class Kernel:
         if every - self._wanted:
             self._gate.release(every - self._wanted)
 
-    def rebind_lost(self) -> frozenset[str]:
-        """Bind again what someone else removed from an interface that is still there; those addresses."""
+    def lost(self) -> dict[str, frozenset[str]]:
+        """Virtual IPs that someone else removed from interfaces that are still there: names of these by address."""
         present = self._addresses.in_kernel(self._wanted.__contains__)
-        live = set(self.links.indexes().values())
+        live = {ifindex: name for name, ifindex in self.links.indexes().items()}
         lost = {pair for pair in self._addresses.bound - present if pair[1] in live}
         self._addresses.bound &= present | lost
-        for address, ifindex in sorted(lost):
-            self._addresses.bind([address], [ifindex])
-        return frozenset(address for address, _ifindex in lost)
+        return {of: frozenset(live[i] for address, i in lost if address == of) for of in {a for a, _ in lost}}
+
+    def rebind(self, address: str, interfaces: Iterable[str]) -> None:
+        """Bind a virtual IP again."""
+        known = self.links.indexes()
+        self._addresses.bind([address], [known[name] for name in interfaces if name in known])
+
+    def gone(self) -> frozenset[str]:
+        """Which of our tables somebody has deleted, as "table arp vipa"; see :meth:`mend`."""
+        with self._gate.lock:
+            gone = self._gate.gone()
+            return gone | {"table inet vipa"} if self._steering.is_gone() else gone
+
+    def mend(self) -> None:
+        """Somebody changed our tables: chains, rules and sets anew. What was elected stays so while its permit lives;
+        else the interface has lapsed. When it raises, nothing is elected any more."""
+        with self._gate.lock:
+            elected = Elected(self._gate.mirror, self._flips, self._renewer.permits())
+            self._gate.remake()
+            self._steering.doubt()
+            self._apply_guard()
+            elected.put_back(self._lapse)
+            self._open_fence = False
+
+    def open_fence(self) -> None:
+        """The gate stays broken for a while: until it is mended no virtual IP is bound, nor claimed."""
+        self._open_fence = True
+        self._unbind_all()
 
     def lacking(self) -> str:
-        """What somebody has removed, for people; "" for nothing. ``guard`` makes it again (with the gate's tables
-        elections are lost)."""
-        if not self._gate.intact():
-            return GATE
+        """What of the ways of replies somebody has removed, for people; "" for nothing. ``guard`` makes it again."""
         ready = {link.name for link in self.links.snapshot(self._wanted | self.bound()) if link.up and link.carrier}
         with self._gate.lock:
             return self._steering.lacking(ready)
 
     def begin_claim(self, addresses: Sequence[str], timeout_s: float) -> bool:
         """Set the claim elements, which end by themselves after ``timeout_s``."""
-        return self._flips.begin_claim(addresses, timeout_s)
+        return not self._open_fence and self._flips.begin_claim(addresses, timeout_s)
 
     def permit(self, addresses: Sequence[str], interface: str, permit_s: float | None) -> tuple[bool, float | None]:
         """Elect ``interface`` if the claims still stand: (ok, until). Raises KernelError for an IPv6 address that the

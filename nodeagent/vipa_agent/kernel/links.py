@@ -27,6 +27,7 @@ from vipa_agent.kernel.netlink import (
     messages,
 )
 from vipa_agent.kernel.rtnl import (
+    FRA_PROTOCOL,
     IFA_ADDRESS,
     IFA_F_DADFAILED,
     IFA_F_TEMPORARY,
@@ -54,6 +55,7 @@ from vipa_agent.kernel.rtnl import (
     RTM_DELADDR,
     RTM_DELLINK,
     RTM_DELROUTE,
+    RTM_DELRULE,
     RTM_GETLINK,
     RTM_GETROUTE,
     RTM_NEWADDR,
@@ -63,12 +65,15 @@ from vipa_agent.kernel.rtnl import (
     VIPA_PROTOCOL,
 )
 
-_GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x100 | 0x400
-"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE."""
+_GROUPS: Final = 0x1 | 0x10 | 0x40 | 0x80 | 0x100 | 0x400 | 0x40000
+"""RTMGRP_LINK, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV4_RULE, RTMGRP_IPV6_IFADDR, RTMGRP_IPV6_ROUTE and
+RTNLGRP_IPV6_RULE (19)."""
 _NOT_OWN: Final = IFA_F_TEMPORARY | IFA_F_TENTATIVE | IFA_F_DADFAILED
 """An IPv6 address that changes by the hour (RFC 8981) is no endpoint's; one not settled yet, or refused by the LAN,
 is not there."""
 _OURS: Final = bytes((VIPA_PROTOCOL,))
+_PORT_AT: Final = 12
+"""In struct nlmsghdr: the netlink port of who made the change, 0 for the kernel itself."""
 _NEXTHOP: Final = struct.Struct("=HBBi")
 """struct rtnexthop: length, flags, hops, ifindex."""
 _FLAGS_AT: Final = HEADER.size + 8
@@ -81,17 +86,20 @@ _SHORT: Final = struct.Struct("=H")
 @dataclass(frozen=True, slots=True)
 class Changed:
     """What :meth:`LinkEvents.drain` found: ``interfaces`` calls for a new snapshot, ``vips`` says that an address of
-    ours was removed (by us or by someone)."""
+    ours was removed (by us or by someone), ``ways`` that another program removed a rule or route of ours."""
 
     interfaces: bool = False
     vips: bool = False
+    ways: bool = False
 
 
 class LinkEvents:
-    """The event socket, for ``loop.add_reader(events.fileno(), …)``."""
+    """The event socket, for ``loop.add_reader(events.fileno(), …)``. ``own``: netlink port of who changes rules and
+    routes for us."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: int = 0) -> None:
         self._netlink = NetlinkSocket(NETLINK_ROUTE, groups=_GROUPS)
+        self._ports = (0, own)
 
     def fileno(self) -> int:
         """Descriptor to wait on for reading."""
@@ -99,24 +107,30 @@ class LinkEvents:
 
     def drain(self) -> Changed:
         """Read every pending event; never blocks."""
-        interfaces = vips = False
+        interfaces = vips = ways = False
         while True:
             try:
                 datagram = self._netlink.socket.recv(RECEIVE_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
-                return Changed(interfaces, vips)
+                return Changed(interfaces, vips, ways)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise
-                interfaces = vips = True  # events were lost
+                interfaces = vips = ways = True  # events were lost
                 continue
             for got in messages(datagram):
                 if got.kind in (RTM_NEWADDR, RTM_DELADDR) and _is_our_vip(got.body):
                     vips = vips or got.kind == RTM_DELADDR
                 elif got.kind in (RTM_NEWROUTE, RTM_DELROUTE):
                     interfaces = interfaces or _is_default_route(got.body)
+                    ways = ways or (got.kind == RTM_DELROUTE and self._by_another(datagram) and _is_our_route(got.body))
+                elif got.kind == RTM_DELRULE:
+                    ways = ways or (self._by_another(datagram) and _is_our_rule(got.body))
                 elif got.kind in (RTM_NEWLINK, RTM_DELLINK, RTM_NEWADDR, RTM_DELADDR):
                     interfaces = True
+
+    def _by_another(self, datagram: bytes) -> bool:
+        return _FLAGS.unpack_from(datagram, _PORT_AT)[0] not in self._ports
 
     def close(self) -> None:
         """Close the socket."""
@@ -248,3 +262,11 @@ def _is_our_vip(body: bytes) -> bool:
 def _is_default_route(body: bytes) -> bool:
     fields = RTMSG.unpack_from(body)
     return bool(fields[1] == 0 and fields[4] == RT_TABLE_MAIN)
+
+
+def _is_our_route(body: bytes) -> bool:
+    return bool(RTMSG.unpack_from(body)[5] == VIPA_PROTOCOL)
+
+
+def _is_our_rule(body: bytes) -> bool:
+    return attributes(body, RTMSG.size).get(FRA_PROTOCOL, b"\0")[0] == VIPA_PROTOCOL

@@ -174,6 +174,13 @@ class NetlinkSocket:
             raise NetlinkRefused(code, what)
         return code
 
+    def get(self, kind: int, body: bytes) -> bytes | None:
+        """Body of the one answer to a question; None when it is refused."""
+        self._drain()
+        self.socket.send(message(kind, NLM_F_REQUEST, 1, body))
+        (answer, *_) = messages(self.socket.recv(RECEIVE_BYTES))
+        return None if answer.kind == NLMSG_ERROR else answer.body
+
     def dump(self, kind: int, body: bytes, what: str, *, fine: Iterable[int] = ()) -> list[bytes]:
         """Bodies of all answers to a dump request; none when it is refused with an errno in ``fine``. Raises
         NetlinkRefused for others."""

@@ -29,6 +29,7 @@ from vipa_agent.kernel.netlink import (
     attributes,
 )
 from vipa_agent.kernel.rtnl import (
+    FRA_PROTOCOL,
     RT_SCOPE_LINK,
     RT_SCOPE_UNIVERSE,
     RT_TABLE_MAIN,
@@ -54,7 +55,7 @@ TABLE_BASE: Final = 7117
 _RTN_UNICAST: Final = 1
 _TO_TABLE, _GOTO, _NOP = 1, 2, 3  # FR_ACT_*
 _FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK = 3, 4, 6, 10
-_FRA_SUPPRESS_PREFIXLEN, _FRA_TABLE, _FRA_FWMASK, _FRA_PROTOCOL = 14, 15, 16, 21
+_FRA_SUPPRESS_PREFIXLEN, _FRA_TABLE, _FRA_FWMASK = 14, 15, 16
 _NO_FAMILY: Final = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 """A kernel without IPv6."""
 _LINK_NOT_READY: Final = (errno.ENETDOWN, errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENODEV, errno.EINVAL)
@@ -129,7 +130,7 @@ class Routes:
             if interface in ready and not filled <= {
                 r for table in tables for r in self._routes_of(table - TABLE_BASE)
             }:
-                return f"a route of {interface}"
+                return f"route of {interface}"
         return ""
 
     def _routes_of(self, slot: int) -> Iterator[tuple[int, tuple[bytes, bytes, bytes]]]:
@@ -166,7 +167,7 @@ class Routes:
         body = RTMSG.pack(self._family, *[0] * 8)
         for rule_body in self._socket.dump(RTM_GETRULE, body, "list of rules", fine=_NO_FAMILY):
             fields = attributes(rule_body, RTMSG.size)
-            if rule_body[0] != self._family or fields.get(_FRA_PROTOCOL, b"\0")[0] != VIPA_PROTOCOL:
+            if rule_body[0] != self._family or fields.get(FRA_PROTOCOL, b"\0")[0] != VIPA_PROTOCOL:
                 continue
             action = RTMSG.unpack_from(rule_body)[7]
             rule = _Rule(
@@ -185,7 +186,7 @@ class Routes:
         parts = [
             RTMSG.pack(self._family, 0, 0, 0, 0, 0, 0, rule.action, 0),
             attribute_u32(_FRA_PRIORITY, rule.priority),
-            attribute_u8(_FRA_PROTOCOL, VIPA_PROTOCOL),
+            attribute_u8(FRA_PROTOCOL, VIPA_PROTOCOL),
         ]
         if rule.mark:
             parts += [attribute_u32(_FRA_FWMARK, rule.mark), attribute_u32(_FRA_FWMASK, self._mask)]

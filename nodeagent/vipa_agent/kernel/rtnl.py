@@ -43,6 +43,7 @@ IFA_F_NODAD: Final = 0x02
 IFA_F_DADFAILED: Final = 0x08
 IFA_F_TENTATIVE: Final = 0x40
 IFA_F_NOPREFIXROUTE: Final = 0x200
+FRA_PROTOCOL: Final = 21
 
 RTA_DST: Final = 1
 RTA_OIF: Final = 4

@@ -98,10 +98,11 @@ def _elections(suffix: str, address: str) -> tuple[str, ...]:
     )
 
 
-def devices(wanted: Mapping[int, str], present: Iterable[str]) -> str:
+def devices(wanted: Mapping[int, str], present: Iterable[str], *, anew: bool = False) -> str:
     """One egress chain per device (ifindex → name) jumping to the fence, and deletion of the ``present`` chains that
     are no longer wanted. One chain each, named by ifindex: the others are never touched, and a re-created interface
-    gets a new chain. Empty text when there is nothing to do. Raises Unsupported for a name nft cannot quote."""
+    gets a new chain. ``anew``: the rules of those present
+    too. Empty text when there is nothing to do. Raises Unsupported for a name nft cannot quote."""
     there = {name for name in present if name.startswith("out_")}
     names = {f"out_{index}": device for index, device in wanted.items()}
     lines: list[str] = []
@@ -111,6 +112,8 @@ def devices(wanted: Mapping[int, str], present: Iterable[str]) -> str:
         if chain not in there:
             hook = f'{{ type filter hook egress device "{device}" priority 0; policy accept; }}'
             lines += _chain(f"netdev vipa {chain}", hook, ("jump fence",))
+        elif anew:
+            lines += [f"flush chain netdev vipa {chain}", f"add rule netdev vipa {chain} jump fence"]
     for chain in sorted(there - names.keys()):
         lines += [f"flush chain netdev vipa {chain}", f"delete chain netdev vipa {chain}"]
     return "\n".join(lines)

@@ -24,14 +24,23 @@ with ``all``, so setting the interface is enough."""
 def read(route_socket: NetlinkSocket, setting: int) -> dict[int, int]:
     """Value of one setting by ifindex."""
     body = IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0, 0) + attribute_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
-    values: dict[int, int] = {}
-    for link in route_socket.dump(RTM_GETLINK, body, "list of interfaces"):
-        ifindex = IFINFO.unpack_from(link)[3]
-        families = attributes(attributes(link, IFINFO.size).get(IFLA_AF_SPEC, b""))
-        table = attributes(families.get(socket.AF_INET, b"")).get(IFLA_INET_CONF, b"")
-        if len(table) >= 4 * setting:
-            (values[ifindex],) = struct.unpack_from("=I", table, 4 * (setting - 1))
-    return values
+    found = {
+        IFINFO.unpack_from(b)[3]: _value(b, setting) for b in route_socket.dump(RTM_GETLINK, body, "list of interfaces")
+    }
+    return {ifindex: value for ifindex, value in found.items() if value is not None}
+
+
+def read_one(route_socket: NetlinkSocket, ifindex: int, setting: int) -> int | None:
+    """Value of one setting of one interface; None when it is gone."""
+    body = IFINFO.pack(socket.AF_UNSPEC, 0, 0, ifindex, 0, 0) + attribute_u32(IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS)
+    link = route_socket.get(RTM_GETLINK, body)
+    return None if link is None else _value(link, setting)
+
+
+def _value(link: bytes, setting: int) -> int | None:
+    families = attributes(attributes(link, IFINFO.size).get(IFLA_AF_SPEC, b""))
+    table = attributes(families.get(socket.AF_INET, b"")).get(IFLA_INET_CONF, b"")
+    return int(struct.unpack_from("=I", table, 4 * (setting - 1))[0]) if len(table) >= 4 * setting else None
 
 
 def write(route_socket: NetlinkSocket, ifindex: int, setting: int, value: int) -> bool:

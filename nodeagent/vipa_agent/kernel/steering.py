@@ -47,6 +47,10 @@ class Steering:
         self._mask = mask
         self._forwarded_replies = forwarded_replies
         self._made: frozenset[int] | None = None
+        self._heeding: dict[str, int] = {}
+        """Interfaces that must heed marks, and their indexes."""
+        self._switched_on: dict[bytes, bytes] = {}
+        """Where they did not before: also known to the kernel, as long as nobody deletes our table."""
 
     def apply(
         self,
@@ -87,13 +91,31 @@ class Steering:
             maps[family.out] = out
         self._mirror.sync(maps)
 
+    def doubt(self) -> None:
+        """Somebody changed the tables: the next :meth:`apply` makes every chain and rule anew, and reads the sets."""
+        self._made = None
+        self._mirror.forget(_MIRRORED)
+        try:
+            self._load()
+        except NetlinkRefused:  # a set of ours is gone
+            self._nft.run(ruleset.no_tables(("inet",)))
+
+    def is_gone(self) -> bool:
+        """Whether table inet vipa should be there and is not."""
+        return self._made is not None and not self._mirror.socket.has_table(NFPROTO_INET, sets.TABLE)
+
     def lacking(self, ready: Container[str]) -> str:
         """What of it somebody has removed, for people; "" for nothing. ``ready``: interfaces whose link is up."""
         if self._made is None:
             return ""
-        if not self._mirror.socket.has_table(NFPROTO_INET, sets.TABLE):
-            return f"table inet {sets.TABLE}"
-        return next((lacking for routes in self._routes.values() if (lacking := routes.lacking(ready))), "")
+        if lacking := next((lacking for routes in self._routes.values() if (lacking := routes.lacking(ready))), ""):
+            return lacking
+        off = (
+            n
+            for n, i in self._heeding.items()
+            if settings.read_one(self._route_socket, i, settings.SRC_VALID_MARK) == 0
+        )
+        return next((f"src_valid_mark of {name}" for name in off), "")
 
     def flip(self, change: Change, addresses: Iterable[str], interface: str) -> None:
         """Add to a transaction: replies from these virtual IPs leave by ``interface`` from now on."""
@@ -109,12 +131,13 @@ class Steering:
 
     def remove(self) -> None:
         """Remove all of it and put the reverse-path settings back. Raises RulesetRefused, NetlinkRefused."""
-        if self._load():
-            indexes = Links(self._route_socket).indexes()
-            for key in self._mirror.known[sets.SWITCHED_ON]:
-                ifindex = indexes.get(sets.interface_of(key))
-                if ifindex is not None:
-                    settings.write(self._route_socket, ifindex, settings.SRC_VALID_MARK, 0)
+        known = self._mirror.known[sets.SWITCHED_ON] if self._load() else {}
+        indexes = Links(self._route_socket).indexes()
+        for key in self._switched_on | known:
+            ifindex = indexes.get(sets.interface_of(key))
+            if ifindex is not None:
+                settings.write(self._route_socket, ifindex, settings.SRC_VALID_MARK, 0)
+        self._switched_on, self._heeding = {}, {}
         if self._mirror.known.get(sets.ARP_NIC):
             self._mirror.sync({sets.ARP_NIC: {}})
         for routes in self._routes.values():
@@ -156,10 +179,12 @@ class Steering:
 
     def _heed_marks(self, slots: Mapping[str, int], indexes: Mapping[str, int]) -> None:
         """Turn src_valid_mark on, remembering in the kernel where it was off before."""
+        self._heeding = {name: indexes[name] for name in slots}
         current = settings.read(self._route_socket, settings.SRC_VALID_MARK)
         off = [name for name in slots if current.get(indexes[name]) == 0]
-        keys = dict(self._mirror.known[sets.SWITCHED_ON]) | {sets.interface_key(name): b"" for name in off}
-        self._mirror.sync({sets.SWITCHED_ON: keys})
+        self._switched_on |= dict(self._mirror.known[sets.SWITCHED_ON])
+        self._switched_on |= {sets.interface_key(name): b"" for name in off}
+        self._mirror.sync({sets.SWITCHED_ON: self._switched_on})
         for name in off:
             settings.write(self._route_socket, indexes[name], settings.SRC_VALID_MARK, 1)
 

@@ -224,9 +224,11 @@ def _conflict(facts: Facts) -> Verdict:
     refusal = facts.refusal
     if refusal is not None and refusal.reason in (Reason.ADDRESS_IN_USE, Reason.NODE_ADDRESS):
         return True, refusal.reason, refusal.message
-    seen_by = sorted(node for node, report in facts.reports.items() if report.reason == Reason.CONFLICT)
-    if seen_by:
-        return True, Reason.CONFLICT, f"a foreign station answers for the address, as {', '.join(seen_by)} sees it"
+    seen = {node: r.conflict for node, r in facts.reports.items() if r.conflict or r.reason == Reason.CONFLICT}
+    if seen:
+        macs = ", ".join(sorted({mac for mac in seen.values() if mac}))
+        who = f"a foreign station, {macs}," if macs else "a foreign station"
+        return True, Reason.CONFLICT, f"{who} says to have the address, as {', '.join(sorted(seen))} sees it"
     return False, Reason.NO_CONFLICT, "nobody else uses the address"
 
 

@@ -76,7 +76,14 @@ class FakeCluster:
         self.put(Kind.AGENT, name, status=reported, spec=there.get("spec", {}))
 
     def holds(
-        self, node: str, vip: str, interface: str, term: int, reason: str = "TopOfList", role: str = "Holder"
+        self,
+        node: str,
+        vip: str,
+        interface: str,
+        term: int,
+        reason: str = "TopOfList",
+        role: str = "Holder",
+        conflict: str = "",
     ) -> None:
         """The agent on ``node`` also reports this about ``vip``, with the addresses it was told; those of the object
         when it was told none."""
@@ -93,6 +100,7 @@ class FakeCluster:
             "reason": reason,
             "since": since,
             "term": term,
+            "conflict": conflict,
         }
         self.put(Kind.AGENT, node, status={**raw["status"], "vips": [*others, mine]})
 
