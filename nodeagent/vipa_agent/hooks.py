@@ -157,6 +157,7 @@ class Runner:
     def _start(self, line: Line, vip: str, body: bytes) -> None:
         parent = os.getpid()
         with ExitStack() as closing:
+            stderr = -1
             try:
                 stdin = _pipe(closing, body)
                 stderr, child_stderr = os.pipe2(os.O_CLOEXEC)
@@ -164,6 +165,8 @@ class Runner:
                 os.set_blocking(stderr, False)
                 pid = os.fork()
             except OSError as error:
+                if stderr >= 0:
+                    os.close(stderr)
                 self._note(line.hook, "failed", vip, f"cannot be started: {error.strerror}")
                 return
             if pid == 0:
