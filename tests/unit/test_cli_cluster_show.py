@@ -1,5 +1,6 @@
 """How the cluster commands tell it: tables, colours, narrow terminals."""
 
+import copy
 import io
 import json
 from datetime import UTC, datetime
@@ -48,8 +49,12 @@ def status_text(width: int, *, colours: bool = False, heart: Pulse = LEADS) -> s
     return stream.getvalue()
 
 
-def explain_text(width: int, name: str) -> str:
-    vip = next(v for v in RECORDED["VirtualIP"] if v["metadata"]["name"] == name)
+def explain_text(width: int, name: str, failing: str = "") -> str:
+    """``failing``: a health check that fails on w2."""
+    vip = copy.deepcopy(next(v for v in RECORDED["VirtualIP"] if v["metadata"]["name"] == name))
+    for candidate in vip["status"]["succession"]:
+        if failing and candidate["node"] == "w2":
+            candidate |= {"healthy": False, "reason": "HealthCheckFailed", "failing": [failing]}
     sheet, stream = paper(width)
     show(vip, view(vip), gather(Recorded(), vip, view(vip), LEADS), sheet, NOW)  # type: ignore[arg-type]
     return stream.getvalue()
@@ -115,6 +120,13 @@ def test_explain_says_who_why_why_not_and_what_next() -> None:
         "failback: it is on the best candidate",
     ):
         assert said in text
+
+
+def test_explain_says_which_health_check_fails_where() -> None:
+    text = explain_text(200, "erp", "http 80 /ready: status 503")
+    assert "3  w2/eth1    10.1.1.6  cannot  HealthCheckFailed" in text
+    assert "its health checks fail: http 80 /ready: status 503" in text
+    assert "when w1 loses power: nobody" not in text
 
 
 def test_explain_of_one_that_nobody_serves() -> None:

@@ -29,7 +29,7 @@ def foresee(vip: Json) -> list[Next]:
         return [Next(fault, "", how) for fault in faults]
     order = status_of(vip).get("succession") or ()
     # whose health checks fail takes over all the same, when nobody else can
-    others = [c for c in order if c.get("healthy")] or [c for c in order if c.get("failing")]
+    others = [*(c for c in order if c.get("healthy")), *(c for c in order if c.get("failing"))]
     inside = next((c for c in others if c["node"] == node and c.get("interface") != interface), None)
     outside = next((c for c in others if c["node"] != node), None)
     return [
