@@ -24,6 +24,11 @@ def write(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
+def mended(root: Path, findings: list[Finding]) -> None:
+    """The files are written that the findings name."""
+    write(root, {file.path.lstrip("/"): file.content for each in findings for file in each.write})
+
+
 def bad(findings: list[Finding]) -> list[str]:
     return [each.found for each in findings if each.level is not Level.OK]
 
@@ -87,7 +92,10 @@ def test_networkd_is_told_what_to_write(tmp_path: Path) -> None:
     ],
 )
 def test_which_word_of_networkd_counts(tmp_path: Path, files: dict[str, str], good: bool) -> None:
-    assert (bad(networkd(write(tmp_path, files), NICS)) == []) is good
+    findings = networkd(write(tmp_path, files), NICS)
+    assert (bad(findings) == []) is good
+    mended(tmp_path, findings)
+    assert bad(networkd(tmp_path, NICS)) == []
 
 
 @pytest.mark.parametrize(
@@ -116,6 +124,10 @@ def test_which_word_of_networkd_counts(tmp_path: Path, files: dict[str, str], go
             },
             "",
         ),
+        (
+            {"10-lan.network": "[Match]\nName=eth1\n", "10-lan.network.d/50.conf": "[Network]\nKeepConfiguration=no\n"},
+            "10-lan.network governs eth1",
+        ),
         # an empty file hides nothing but those of its name
         ({"10-lan.network": "", "20-lan.network": "[Match]\nName=eth1\n"}, "20-lan.network governs eth1"),
     ],
@@ -124,9 +136,8 @@ def test_which_network_file_governs(tmp_path: Path, files: dict[str, str], gover
     write(tmp_path, LEFT_ALONE | {f"etc/systemd/network/{name}": text for name, text in files.items()})
     findings = networkd(tmp_path, NICS)
     assert bad(findings) == ([f"{governed} without KeepConfiguration=static"] if governed else [])
-    for file in findings[0].write:
-        write(tmp_path, {file.path.lstrip("/"): file.content})
-        assert bad(networkd(tmp_path, NICS)) == []
+    mended(tmp_path, findings)
+    assert bad(networkd(tmp_path, NICS)) == []
 
 
 def test_network_manager_is_told_what_to_write(tmp_path: Path) -> None:
@@ -159,7 +170,11 @@ def test_network_manager_is_told_what_to_write(tmp_path: Path) -> None:
 )
 def test_what_network_manager_manages(tmp_path: Path, said: str, managed: str) -> None:
     write(tmp_path, {"etc/NetworkManager/conf.d/50.conf": said})
-    assert bad(network_manager(tmp_path, NICS)) == ([f"it manages {managed}"] if managed else [])
+    findings = network_manager(tmp_path, NICS)
+    assert bad(findings) == ([f"it manages {managed}"] if managed else [])
+    if "[device-lan]" not in said:  # the first section that speaks of a device has the last word
+        mended(tmp_path, findings)
+        assert bad(network_manager(tmp_path, NICS)) == []
 
 
 def test_which_file_of_network_manager_counts(tmp_path: Path) -> None:

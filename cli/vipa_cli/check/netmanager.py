@@ -13,7 +13,6 @@ from vipa_cli.check.finding import Finding, NewFile, ok, warn
 from vipa_cli.check.unitfile import Entry
 
 _CHECK: Final = "NetworkManager"
-_DROP_IN: Final = "/etc/NetworkManager/conf.d/10-vipa.conf"
 _BEFORE: Final = ("etc/NetworkManager/conf.d", "run/NetworkManager/conf.d", "usr/lib/NetworkManager/conf.d")
 _NO: Final = ("no", "false", "0", "off")
 
@@ -21,27 +20,42 @@ _NO: Final = ("no", "false", "0", "off")
 def network_manager(root: Path, nics: Mapping[str, str]) -> list[Finding]:
     """``nics``: MAC by name of the interfaces that are to serve. Everything is read below ``root``."""
     entries = list(_entries(root))
+    managed = _managed(entries, nics)
+    if not managed:
+        return [ok(_CHECK, "leaves the service interfaces alone")]
+    beside = unitfile.by_name(root, _BEFORE[:1], "*.conf")
+    path = f"/etc/NetworkManager/conf.d/{unitfile.new_name(beside, ['unmanaged-devices'])}"
+    return [
+        warn(
+            _CHECK,
+            f"it manages {', '.join(managed)}",
+            f"write {path}, then systemctl reload NetworkManager; the adapters' own addresses must then come from "
+            "elsewhere (ifupdown, systemd-networkd). If they cannot: no nmcli connection up or device reapply there",
+            "when it activates the adapter or applies its profile anew, it removes virtual IPs from it; the agent puts "
+            "them back within a second",
+            (NewFile(path, _drop_in(entries, nics)),),
+        )
+    ]
+
+
+def _drop_in(entries: Sequence[Entry], nics: Mapping[str, str]) -> str:
+    """What was said before stays said: unmanaged-devices= would replace it, += adds. Where an exception or a device's
+    own section outdoes the list, such a section of ours too."""
+    words = ";".join(f"interface-name:{nic}" for nic in nics)
+    text = f"[keyfile]\nunmanaged-devices+={words}\n"
+    if _managed([*entries, *unitfile.parse(text)], nics):
+        text += f"[device-vipa]\nmatch-device={words}\nmanaged=0\n"
+    return text
+
+
+def _managed(entries: Sequence[Entry], nics: Mapping[str, str]) -> list[str]:
     unmanaged = _unmanaged_devices(entries)
     managed = []
     for nic, mac in nics.items():
         said = _said_of_device(entries, nic, mac)  # it overrules the list
         if said if said is not None else not _listed(unmanaged, nic, mac):
             managed.append(nic)
-    if not managed:
-        return [ok(_CHECK, "leaves the service interfaces alone")]
-    # Whatever was said before stays said: the last unmanaged-devices= would replace it, += adds.
-    words = ";".join(f"interface-name:{nic}" for nic in managed)
-    return [
-        warn(
-            _CHECK,
-            f"it manages {', '.join(managed)}",
-            f"write {_DROP_IN}, then systemctl reload NetworkManager; the adapters' own addresses must then come from "
-            "elsewhere (ifupdown, systemd-networkd). If they cannot: no nmcli connection up or device reapply there",
-            "when it activates the adapter or applies its profile anew, it removes virtual IPs from it; the agent puts "
-            "them back within a second",
-            (NewFile(_DROP_IN, f"[keyfile]\nunmanaged-devices+={words}\n"),),
-        )
-    ]
+    return managed
 
 
 def _entries(root: Path) -> Iterator[Entry]:

@@ -17,7 +17,6 @@ _CHECK: Final = "systemd-networkd"
 _NO: Final = ("no", "false", "0", "off", "n", "f")
 _KEEPS: Final = ("yes", "true", "1", "on", "y", "t", "static")
 _FOREIGN: Final = ("ManageForeignRoutes", "ManageForeignRoutingPolicyRules")
-_DROP_IN: Final = "/etc/systemd/networkd.conf.d/10-vipa.conf"
 _FOLDERS: Final = tuple(f"{folder}/network" for folder in unitfile.SYSTEMD_DIRS)
 _ONE_INTERFACE: Final = ("Name", "MACAddress", "PermanentMACAddress")
 
@@ -41,13 +40,15 @@ def _foreign(root: Path) -> Iterator[Finding]:
     entries = unitfile.systemd_conf(root, "networkd")
     managed = [key for key in _FOREIGN if unitfile.last(entries, "Network", key, "yes") not in _NO]
     if managed:
+        name = unitfile.new_name(unitfile.systemd_drop_ins(root, "networkd"), _FOREIGN)
+        path = f"/etc/systemd/networkd.conf.d/{name}"
         yield warn(
             _CHECK,
             f"{' and '.join(managed)} not switched off in networkd.conf",
-            f"write {_DROP_IN}, then systemctl restart systemd-networkd",
+            f"write {path}, then systemctl restart systemd-networkd",
             "when networkd starts or reloads it removes vipa's routes and rules: replies go the wrong way until the "
             "agent has put them back, within a second",
-            (NewFile(_DROP_IN, "[Network]\n" + "".join(f"{key}=no\n" for key in _FOREIGN)),),
+            (NewFile(path, "[Network]\n" + "".join(f"{key}=no\n" for key in _FOREIGN)),),
         )
 
 
@@ -55,7 +56,8 @@ def _keep(root: Path, nics: Mapping[str, str]) -> Iterator[Finding]:
     for network in _networks(root, nics):
         if unitfile.last(network.entries, "Network", "KeepConfiguration", "no") in _KEEPS:
             continue
-        path = f"/etc/systemd/network/{network.name}.d/10-vipa.conf"
+        name = unitfile.new_name(_drop_ins(root, network.name), ["KeepConfiguration"])
+        path = f"/etc/systemd/network/{network.name}.d/{name}"
         yield warn(
             _CHECK,
             f"{network.name} governs {', '.join(network.interfaces)} without KeepConfiguration=static",
@@ -88,8 +90,12 @@ def _with_drop_ins(root: Path, path: Path) -> Iterator[Entry]:
     if not text.strip():  # masked
         return
     yield from unitfile.parse(text)
-    for drop_in in unitfile.by_name(root, [f"{folder}/{path.name}.d" for folder in _FOLDERS], "*.conf"):
+    for drop_in in _drop_ins(root, path.name):
         yield from unitfile.parse(unitfile.read(drop_in))
+
+
+def _drop_ins(root: Path, name: str) -> list[Path]:
+    return unitfile.by_name(root, [f"{folder}/{name}.d" for folder in _FOLDERS], "*.conf")
 
 
 def _matches(entries: tuple[Entry, ...], nic: str, mac: str) -> bool:

@@ -52,12 +52,23 @@ def read(path: Path) -> str:
         return ""
 
 
+def systemd_drop_ins(root: Path, name: str) -> list[Path]:
+    """The drop-ins of ``NAME.conf``, the weightiest last."""
+    return by_name(root, [f"{folder}/{name}.conf.d" for folder in SYSTEMD_DIRS], "*.conf")
+
+
 def systemd_conf(root: Path, name: str) -> list[Entry]:
     """What ``NAME.conf`` and its drop-ins say, the weightiest last: the main file of the first folder that has one,
     then all drop-ins."""
     main = next((path for folder in SYSTEMD_DIRS if (path := root / folder / f"{name}.conf").exists()), None)
-    drop_ins = by_name(root, [f"{folder}/{name}.conf.d" for folder in SYSTEMD_DIRS], "*.conf")
-    return [entry for path in ([main] if main else []) + drop_ins for entry in parse(read(path))]
+    return [entry for path in ([main] if main else []) + systemd_drop_ins(root, name) for entry in parse(read(path))]
+
+
+def new_name(before: Sequence[Path], keys: Sequence[str]) -> str:
+    """What to call a drop-in that has the last word on ``keys``, beside the drop-ins ``before``."""
+    speaking = [path.name for path in before if any(entry.key.rstrip("+-") in keys for entry in parse(read(path)))]
+    first, final = "10-vipa.conf", "zz-vipa.conf"
+    return final if any(name > first for name in speaking) else first
 
 
 def last(entries: Sequence[Entry], section: str, key: str, default: str) -> str:
