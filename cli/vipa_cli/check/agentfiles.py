@@ -56,4 +56,4 @@ def key_file(path: Path) -> list[Finding]:
                 "that user can change it, so that this node and the others no longer hear each other",
             )
         )
-    return found or [ok("heartbeat key", f"{len(keys)} in {path}, readable by its owner alone")]
+    return found or [ok("heartbeat key", f"{path} holds {len(keys)}, and only its owner can read it")]

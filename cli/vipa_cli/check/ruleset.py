@@ -5,11 +5,14 @@ What belongs to iptables' own modules ("xt") is named there but not told in full
 
 import ctypes
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from vipa_agent.kernel.errors import NetlinkRefused
+from vipa_agent.kernel.nfnl import NFPROTO_INET, NftSocket
 from vipa_agent.kernel.sets import TABLE
 
 _SONAME: Final = "libnftables.so.1"
@@ -53,6 +56,7 @@ class Ruleset:
 
 def read() -> Ruleset:
     """Of the network namespace of this thread. NotRead when it cannot be had."""
+    _may_ask()
     listed = _ask("list ruleset", _JSON | _TERSE)
     devices = _ask("list chains netdev", 0) if '"netdev"' in listed else ""
     try:
@@ -78,6 +82,17 @@ def parse(listed: str, netdev: str = "") -> Ruleset:
             if owner is not None:
                 owner.rules.append(rule["expr"])
     return Ruleset(chains)
+
+
+def _may_ask() -> None:
+    """libnftables would say to this process's standard error that it may not; the kernel is asked first."""
+    sock = NftSocket()
+    try:
+        sock.has_table(NFPROTO_INET, TABLE)
+    except NetlinkRefused as error:
+        raise NotRead(os.strerror(error.code)) from error
+    finally:
+        sock.close()
 
 
 def _devices(text: str) -> Iterator[tuple[tuple[str, str], tuple[str, ...]]]:
