@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from vipa.timing import Timing
+from vipa.timing import PROFILES, Timing
 from vipa_sim.theft import Theft
 
 if TYPE_CHECKING:
@@ -99,13 +99,14 @@ class Judge:
             if who and address not in self._open:
                 self._world.trace.note("judge", "TWO ANSWER", address, *who, because)
                 by_heal = because == "link"
-                allowed_s = HEAL_MAX_S if by_heal else self._allowed_s(who)
+                allowed_s = HEAL_MAX_S if by_heal and self._gated(who) else self._allowed_s(who)
                 self._open[address] = Overlap(address, who, now, now, by_heal, self._world.last_fault, allowed_s)
 
     def _allowed_s(self, who: tuple[str, ...]) -> float:
         """How long these nodes may both answer through no fault of theirs."""
-        if not all(self._world.machines[name].kernel.tables for name in who):
-            return UNGATED_MAX_S
+        if not self._gated(who):
+            audited = all(m.kernel.tables or m.alert for m in map(self._world.machines.__getitem__, who))
+            return UNGATED_MAX_S if audited else float("inf")  # nobody is there to put the tables back
         if any(self._world.machines[name].moved_late_s == self._world.engine.now for name in who):
             return HELD_UP_MAX_S
         if not all(self._cut_off(a, b) for a, b in combinations(who, 2)):
@@ -117,7 +118,12 @@ class Judge:
         ]
         if not between:
             return float("inf")
+        if not all(self._world.machines[name].alert for name in who):
+            return PROFILES[self._world.shape.timing].permit_s  # nobody relays what a kernel answers without its agent
         return RELAY_MAX_S if self._world.shape.timing is Timing.FAST else CROSSING_MAX_S
+
+    def _gated(self, who: tuple[str, ...]) -> bool:
+        return all(self._world.machines[name].kernel.tables for name in who)
 
     def _cut_off(self, one: str, other: str) -> bool:
         """Whether no frame passes between two nodes, or not both ways."""
