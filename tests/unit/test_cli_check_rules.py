@@ -1,6 +1,7 @@
 """What other people's rules do to packets and marks, as read from nftables' JSON and iptables' own words."""
 
 import json
+from dataclasses import replace
 from ipaddress import ip_interface
 from typing import Any
 
@@ -72,6 +73,15 @@ IN6 = ("ip6", "input")
         (rules(*IN6, [{"goto": {"target": "m"}}], [ACCEPT], [NS_ONLY, DROP], more="m"), Level.FAIL),
         (rules(*IN6, [meta("skuid", 0), {"jump": {"target": "m"}}], [DROP], more="m"), Level.OK),
         (rules(*IN6, [{"jump": {"target": "base"}}], policy="drop"), Level.FAIL),
+        # after a jump it goes on, after a goto it does not
+        (
+            rules(*IN6, [{"jump": {"target": "m"}}], [ACCEPT], [meta("l4proto", 6), DROP], policy="drop", more="m"),
+            Level.OK,
+        ),
+        (
+            rules(*IN6, [{"goto": {"target": "m"}}], [ACCEPT], [meta("l4proto", 6), DROP], policy="drop", more="m"),
+            Level.FAIL,
+        ),
         # maps of verdicts
         (
             rules(
@@ -101,7 +111,25 @@ IN6 = ("ip6", "input")
             ),
             Level.FAIL,
         ),
+        (
+            rules(
+                *IN6, [{"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": "new"}}, ACCEPT], policy="drop"
+            ),
+            Level.FAIL,
+        ),
         # what is about other protocols does not meet it
+        (
+            rules(
+                "inet",
+                "input",
+                [
+                    {"match": {"op": "==", "left": {"payload": {"protocol": "tcp", "field": "dport"}}, "right": 22}},
+                    ACCEPT,
+                ],
+                policy="drop",
+            ),
+            Level.FAIL,
+        ),
         (rules("inet", "input", [meta("nfproto", "ipv4"), DROP]), Level.OK),
         (rules("inet", "forward", policy="drop"), Level.OK),
         (rules("ip", "input", policy="drop"), Level.OK),
@@ -203,7 +231,11 @@ def test_parts_of_one_adapter_may_share_a_mac() -> None:
     vlan = Link(3, "eth1_5", ETH1.mac, 1500, "vlan", parent=1)
     (other_lan,) = adapters(machine(ETH1, vlan, eth1="10.1.1.4/24", eth1_5="10.5.1.4/24"), ())
     (same_lan,) = adapters(machine(ETH1, vlan, eth1="10.1.1.4/24", eth1_5="10.1.1.5/24"), ())
-    assert other_lan.level is same_lan.level is Level.OK
+    first = replace(vlan, name="a5")
+    (same_lan_first,) = adapters(machine(ETH1, first, eth1="10.1.1.4/24", a5="10.1.1.5/24"), ())
+    assert other_lan.level is same_lan.level is same_lan_first.level is Level.OK
+    (another,) = adapters(machine(ETH1, replace(ETH2, mac=ETH1.mac), eth1="10.1.1.4/24", eth2="10.1.1.5/24"), ())
+    assert another.level is Level.FAIL
 
 
 def test_bridges_of_containers_and_tunnels_are_no_lans() -> None:
