@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from vipa.frames import ETHERTYPE_ARP, arp_request, parse_arp
-from vipa_lab import nd
+from vipa.frames6 import ALL_NODES, ETHERTYPE_IPV6, UNSPECIFIED, parse_nd, solicitation
 
-# RFC 5227 section 2.1.1 and RFC 4862 section 5.4.2: a question from nobody in particular.
+# RFC 5227 section 2.1.1: a question from nobody in particular.
 _NO_ADDRESS: Final = "0.0.0.0"
 
 
 def nobody(target: str) -> str:
     """Whom to ask as when one has no address of the target's IP version: who is asked stores nothing."""
-    return nd.NOBODY if ":" in target else _NO_ADDRESS
+    return UNSPECIFIED if ":" in target else _NO_ADDRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +25,17 @@ class Questions:
     @property
     def ethertype(self) -> int:
         """Of the frames that answer."""
-        return nd.ETH_P_IPV6 if ":" in self.source else ETHERTYPE_ARP
+        return ETHERTYPE_IPV6 if ":" in self.source else ETHERTYPE_ARP
 
     def about(self, target: str) -> bytes:
         """ "Who has ``target``?", to the whole LAN."""
-        if ":" not in target:
-            return arp_request(self.mac, self.source, target)
-        return nd.solicit(self.mac, self.source, target, "dad" if self.source == nd.NOBODY else "multicast")
+        return (solicitation if ":" in target else arp_request)(self.mac, self.source, target)
 
     def answer(self, data: bytes) -> tuple[str, str] | None:
         """(address, MAC) when the frame answers one of these questions. Announcements are for everybody, and answer
         nobody's question; but so does the answer to nobody in IPv6, which cannot be told from one."""
-        if self.ethertype == ETHERTYPE_ARP:
-            arp = parse_arp(data)
-            if arp is None or not arp.is_reply or arp.target_address != self.source:
-                return None
-            return arp.sender_address, arp.sender_mac
-        frame = nd.parse(data)
-        to = nd.ALL_NODES if self.source == nd.NOBODY else self.source
-        if frame is None or frame.kind != "advertise" or frame.destination_ip != to:
+        frame = parse_nd(data) if ":" in self.source else parse_arp(data)
+        to = ALL_NODES if self.source == UNSPECIFIED else self.source
+        if frame is None or not frame.is_reply or frame.target_address != to:
             return None
-        return frame.target, frame.mac
+        return frame.sender_address, frame.sender_mac
