@@ -237,8 +237,8 @@ class Agent:
 
     def _links(self, link_events: LinkEvents) -> None:
         changed = link_events.drain()
-        self.nics.alert(boottime_s())
         if changed.interfaces:
+            self.nics.alert(boottime_s())
             self._resync()
         if changed.ways:
             self.mender.blame()

@@ -70,6 +70,7 @@ class Executor:
         return bool(waiting)
 
     def _one(self, event: events.Event) -> None:
+        self._kernel.tick()  # a loop that takes in much is not hung
         if isinstance(event, events.ClaimReady | events.Answers) and not isinstance(_first(event), events.Permitted):
             for frame in self._mux.drain():  # the last look at the wire before the permit
                 self._carry_out(self._elector.step(boottime_s(), frame))

@@ -10,7 +10,8 @@ from unit.fakes.names import ip
 from unit.fakes.net import Net
 from unit.fakes.puppet import Puppet
 from vipa.election import events as ev
-from vipa.election.crowd import EXCHANGING_MAX, PROBING_MAX
+from vipa.election import handover
+from vipa.election.crowd import PROBING_MAX
 from vipa.election.peers import role_hash
 from vipa.election.states import State
 from vipa.heartbeat import WireRole
@@ -19,6 +20,7 @@ from vipa.plan import FailbackPolicy, Plan, PlannedVip, Policy
 
 AT_ONCE = Policy(failback=FailbackPolicy.IMMEDIATE)
 CROWD = 3 * PROBING_MAX
+PLACES = 8
 
 
 @pytest.fixture(autouse=True)
@@ -98,20 +100,21 @@ def test_a_better_rank_that_is_always_busy_with_others_is_not_waited_for_without
     assert "10.1.1.7" in b.elected
 
 
-def test_hand_overs_that_never_end_keep_no_place(net: Net) -> None:
+def test_hand_overs_that_never_end_keep_no_place(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handover, "EXCHANGING_MAX", PLACES)
     b, a = net.machine("b", 5, 105), net.machine("a", 4, 104)
     for machine in (a, b):
         nic = machine.nics["eth2"]
         machine.nics["eth2"] = replace(nic, addresses=(nic.addresses[0].replace("/24", "/28"),))
-    plan = Plan(0, (*vips(net, EXCHANGING_MAX, 4, 5), *others(net, 104, 105, count=4)))
+    plan = Plan(0, (*vips(net, PLACES, 4, 5), *others(net, 104, 105, count=4)))
     a.on, a.plan = False, plan
     b.start(plan)
     net.run(3)
-    assert len(b.elected) == EXCHANGING_MAX + 4
+    assert len(b.elected) == PLACES + 4
     a.on = True
     a.nics["eth2"] = replace(a.nics["eth2"], carrier=False)
     a.start(plan)
-    net.until(lambda: yielding(b) >= EXCHANGING_MAX - 2, 3)
+    net.until(lambda: yielding(b) >= PLACES - 2, 3)
     b.interface("eth1", carrier=False)  # right after "go", on the only LAN that would tell of its end
     net.cuts |= {(ip(5), "*"), ("*", ip(5))}
     a.interface("eth2", carrier=True)
@@ -119,4 +122,4 @@ def test_hand_overs_that_never_end_keep_no_place(net: Net) -> None:
 
 
 def yielding(machine: Machine) -> int:
-    return sum(machine.is_(State.YIELDING, f"v{i}") for i in range(EXCHANGING_MAX))
+    return sum(machine.is_(State.YIELDING, f"v{i}") for i in range(PLACES))

@@ -13,12 +13,15 @@ from unit.fakes.names import KEY
 from unit.fakes.net import Net
 from vipa.election import actions as act
 from vipa.election import events as ev
+from vipa.election.announcing import BURST, VIPS_PER_S
 from vipa.election.claim import claim_element_s
 from vipa.election.crowd import PROBING_MAX, claims_max
 from vipa.election.sending import ROLES_MAX
 from vipa.election.states import State
+from vipa.election.stopping import STOP_S_MAX
 from vipa.heartbeat import WireRole, decode
 from vipa.plan import Plan, PlannedVip
+from vipa.reasons import Reason
 from vipa.timing import PROFILES, Timing
 
 PROFILE = PROFILES[Timing.DEFAULT]
@@ -181,3 +184,48 @@ def test_a_holder_that_still_answers_keeps_no_other_waiting(net: Net) -> None:
     c.on = False
     net.until(lambda: len(b.elected) >= 5, PROFILE.permit_s / 2)
     assert {v.addresses[0] for v in second} <= b.elected.keys()
+
+
+def test_no_step_looks_at_all_and_all_are_served_soon(net: Net) -> None:
+    count = 300
+    a, b, c = net.machine("a", 4), net.machine("b", 5), net.machine("c", 6)
+    net.start(*vips(net, count, 4, 5, 6))
+    net.run(3)
+    assert len(a.elected) == count
+    begin = len(net.log)
+    a.on = False
+    net.until(lambda: len(b.elected) == count, PROFILE.permit_s)
+    looked: Counter[tuple[float, str]] = Counter()
+    for entry in net.log[begin:]:
+        if isinstance(entry.action, act.Transition) and entry.action.new is State.SUSPECTING:
+            looked[entry.at, entry.node] += 1
+    assert max(looked.values()) <= PROBING_MAX
+    assert not c.elected
+    assert not net.doubles
+    said = [e for e in net.log[begin:] if e.node == "c" and isinstance(e.action, act.Transition)]
+    assert len(said) <= 3 * PROBING_MAX, "who waits for its turn does nothing"
+
+
+def test_a_node_that_stops_hands_over_all_in_time(net: Net) -> None:
+    count = 300
+    a, b = net.machine("a", 4), net.machine("b", 5)
+    net.start(*vips(net, count, 4, 5))
+    net.run(3)
+    a.step(ev.StopAsked())
+    net.until(lambda: a.stopped, STOP_S_MAX + 0.1)
+    assert len(b.elected) == count
+    assert all(b.vip(f"v{i}").reason is Reason.HANDED_OVER for i in range(count))
+
+
+def test_announcements_of_many_keep_a_pace(net: Net) -> None:
+    count = 300
+    a, _ = net.machine("a", 4, 5), net.machine("b", 6)
+    net.start(*vips(net, count, 4, 5, 6))
+    net.run(8)
+    begin = len(net.log)
+    a.interface("eth1", carrier=False)
+    net.run(0.09)
+    times = [e.at for e in net.log[begin:] if isinstance(e.action, act.Announce)]
+    assert len(times) == count
+    for start in range(count - 2 * BURST):
+        assert times[start + 2 * BURST] - times[start] >= BURST / VIPS_PER_S * 0.9

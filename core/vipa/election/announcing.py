@@ -19,14 +19,15 @@ BURST: Final = 64
 
 
 class Pacer:
-    """Hands out times to announce, of one node."""
+    """Hands out times to the virtual IPs of one node: ``burst`` at once, then ``per_s``."""
 
-    def __init__(self) -> None:
+    def __init__(self, per_s: float, burst: int) -> None:
+        self._per_s, self._burst = per_s, burst
         self._free_at = float("-inf")
 
     def turn(self, now: float) -> float:
-        """When one more virtual IP may announce: now, or later."""
-        self._free_at = max(self._free_at, now - BURST / VIPS_PER_S) + 1 / VIPS_PER_S
+        """When it is the next one's turn: now, or later."""
+        self._free_at = max(self._free_at, now - self._burst / self._per_s) + 1 / self._per_s
         return max(now, self._free_at)
 
 

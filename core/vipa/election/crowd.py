@@ -19,8 +19,12 @@ PROBING_MAX: Final = 128
 carries of the smallest (1.49 million), for as long as a takeover lasts. More would not be faster: the processor is what
 limits."""
 
-EXCHANGING_MAX: Final = 8
-"""Offered at once: a hand-over keeps each side's kernel busy for about 4 ms, and must end within the offer's 500 ms."""
+EXCHANGING_MAX: Final = 64
+"""Offered at once: many at a time each side needs about 0.4 ms for one, and a hand-over must end within the offer's
+500 ms, on a busy machine too."""
+
+OFFERS_PER_S: Final = EXCHANGING_MAX / 0.020
+"""Those that wait for a place ask again at this pace: a hand-over takes about 20 ms."""
 
 CLAIM_S: Final = 0.0003
 """What a claim adds to the time between the claim elements of many and the permit of all: 60 µs; five times that on a

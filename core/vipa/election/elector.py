@@ -10,7 +10,7 @@ from typing import Final
 from vipa.election import checks, claim, configuring, handover, holders, holding, stations, stopping
 from vipa.election.actions import Action, Probe
 from vipa.election.config import Config
-from vipa.election.crowd import looks_max
+from vipa.election.crowd import LOOKS_MIN, looks_max
 from vipa.election.events import (
     Answers,
     ArpSeen,
@@ -45,10 +45,6 @@ LATE_S_MIN: Final = 0.010
 """Lateness that an idle loop shows under load (p99). More than this and more than one silence is distrusted: up to
 there the drained sockets tell what happened, peers still hold this node's beats for fresh, and a holder that said *go*
 has not begun to probe. (01-election says one interval: on busy cores that kept Fast from ever claiming.)"""
-
-_AT_ONCE: Final = frozenset({State.HOLDER, State.YIELDING})
-"""Whoever serves is looked at in the step in which it is due, however many there are: who leaves a failed adapter must
-do so in one transaction with all others."""
 
 __all__ = ["Config", "Elector"]
 
@@ -245,9 +241,9 @@ class Elector:
             due.update(self._wakes.due(node.now))
             due.update(self._put_off)
             self._put_off = set()
-        looks = looks_max(node.silence_min_s)
+        looks = LOOKS_MIN if draining else looks_max(node.silence_min_s)  # each of many frames may make all due
         for vip in sorted((node.vips[name] for name in due if name in node.vips), key=lambda v: v.order):
-            if vip.state not in _AT_ONCE and (looks := looks - 1) < 0:
+            if not self._at_once(vip) and (looks := looks - 1) < 0:
                 self._put_off.add(vip.name)
                 continue
             before = vip.state, vip.elected, vip.term, vip.suspicion is not None and vip.suspicion.unanswered > 0
@@ -261,6 +257,14 @@ class Elector:
         node.out = gathered(node.out)
         stopping.finish(node)
         self.sender.flush(more_frames=isinstance(event, BeatReceived | ArpSeen))
+
+    def _at_once(self, vip: VipState) -> bool:
+        """Who leaves a failed adapter is looked at in the step in which it is due, however many there are: they must do
+        so in one transaction."""
+        if vip.state is not State.HOLDER:
+            return vip.state is State.YIELDING
+        elected = self.node.health.endpoints.get(vip.elected)
+        return elected is None or not elected.healthy
 
     def _advance(self, vip: VipState) -> None:
         node = self.node

@@ -20,7 +20,8 @@ OFFER_S: Final = 0.5
 """An offer that is not ready by then is given up (01-election rule 4)."""
 
 TURN_S: Final = 0.020
-"""When many are to be offered, those that wait look again after a hand-over's usual time."""
+"""When many are to be offered, those that wait look again after a hand-over's usual time, as many in it as may be
+offered at once."""
 
 RETRY_S: Final = 2.0
 """Wait before the next offer after one was given up: four offers' lifetimes, so that a stuck peer costs little."""
@@ -32,10 +33,10 @@ LINGER_S: Final = 1.5
 def offer(node: Node, vip: VipState, peer: Peer, *, at_once: bool = False) -> None:
     """Holder: offer the VIP to ``peer``; later, when many are under way and it need not be ``at_once``. Nodes with
     different plans make no planned moves (rule 13), unless this one is going away."""
-    if vip.offer is not None or node.now < vip.offer_after:
+    if vip.offer is not None or node.now < max(vip.offer_after, vip.offer_turn):
         return
     if len(node.exchanging) >= EXCHANGING_MAX and not at_once:
-        vip.offer_after = node.now + TURN_S
+        vip.offer_turn = node.offers.turn(node.now + TURN_S)
         return
     if not _same_plan(vip, peer) and node.stopping_since is None:
         return
@@ -52,7 +53,7 @@ def comes(node: Node, vip: VipState, peer: Peer) -> bool:
         return True
     if not _same_plan(vip, peer):
         return node.now < vip.compare_at
-    return node.now < vip.offer_after <= node.now + TURN_S
+    return node.now < vip.offer_turn
 
 
 def advance_offer(node: Node, vip: VipState) -> None:

@@ -178,7 +178,7 @@ def _consider_failback(node: Node, vip: VipState) -> None:
             wait_s = failback.wait_s(vip.plan.policy, flaps, fit_for_s)
             if wait_s <= 0:
                 offer(node, vip, peer)
-                wait_s = max(vip.offer_after - node.now, 0.0)
+                wait_s = max(vip.offer_after - node.now, vip.offer_turn - node.now, 0.0)
                 on_its_way = comes(node, vip, peer)
         if 0 < wait_s < float("inf"):
             vip.recheck_at = node.now + wait_s if vip.recheck_at == NEVER else min(vip.recheck_at, node.now + wait_s)

@@ -5,9 +5,9 @@ from typing import Final
 
 from vipa.election import checks, rates
 from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
-from vipa.election.announcing import Pacer
+from vipa.election.announcing import BURST, VIPS_PER_S, Pacer
 from vipa.election.config import Config
-from vipa.election.crowd import Crowd
+from vipa.election.crowd import OFFERS_PER_S, Crowd
 from vipa.election.events import ChecksChanged
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.pace import Pace
@@ -53,7 +53,8 @@ class Node:
         """What the kernel layer was last told to guard, and the names and MACs it was told for."""
         self.peer_addresses: set[str] = set()
         self.claims: list[Action] = []
-        self.announcing = Pacer()
+        self.announcing = Pacer(VIPS_PER_S, BURST)
+        self.offers = Pacer(OFFERS_PER_S, 1)
         self.asked_at: dict[str, float] = {}
         """Own address → when contact was last asked for beside a probe."""
         self.frozen_until = NEVER

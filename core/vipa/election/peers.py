@@ -36,7 +36,7 @@ ECHO_SLACK_S: Final = 0.010
 """Lateness of both event loops allowed on top when an echo is judged (p99 10 ms under load, docs/design/0001)."""
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=8192)
 def role_hash(entry: RoleEntry) -> int:
     """64-bit hash of one role entry; a node's role digest is the XOR of them all."""
     text = repr(tuple(int(x) for x in entry)).encode()

@@ -83,8 +83,11 @@ class Sender:
         rates_stale = node.rates_stale or bool(node.rate_changes)
         if not node.urgent and not rates_stale and node.now < self.next_deadline():
             return
-        if node.rates_stale or node.now - self._rated_at >= max(RATES_S, len(node.vips) * RATES_S_PER_VIP):
+        rated_s = node.now - self._rated_at
+        soon_s = len(node.vips) * RATES_S_PER_VIP
+        if (node.rates_stale and rated_s >= min(RATES_S, soon_s / 10)) or rated_s >= max(RATES_S, soon_s):
             self._rate()
+            node.rates_stale = False
         elif node.rate_changes:
             self._hasten()
         news = [e for e in self._news if self._said.get(e.vip, (self._gone.get(e.vip),))[0] == e]
@@ -96,7 +99,6 @@ class Sender:
             elif node.urgent:
                 self._send(interval_s, chunks, news)
         node.urgent = bool(self._news)
-        node.rates_stale = False
         node.rate_changes.clear()
 
     def _rate(self) -> None:
@@ -188,6 +190,7 @@ class Sender:
         until = min(node.permits.until.values(), default=float("inf"))
         told = [([*self._relays(p for p, _ in on)], [*self._handovers(p for p, _ in on)]) for _, on in chunks]
         entries = len(news) or self._paged(interval_s, chunks)
+        entries = max(entries, *(-(-len(messages) // HANDOVERS_MAX) * ROLES_MAX for _, messages in told), 0)
         for start in range(0, max(entries, 1), ROLES_MAX):
             for (paths, peers), (relays, handovers) in zip(chunks, told, strict=True):
                 if start and not any(peer.alive(node.now) for peer, _ in peers):

@@ -34,8 +34,7 @@ def hand_over(node: Node, vip: VipState) -> None:
         vip.offer = None
         node.transition(vip, State.SPARE, Reason.SHUTDOWN)
     else:
-        if vip.offer_after > node.now + handover.TURN_S:
-            vip.offer_after = NEVER  # what was given up before the shutdown is tried again
+        vip.offer_after = NEVER  # what was given up before the shutdown is tried again
         handover.offer(node, vip, remote[2])
 
 

@@ -101,6 +101,8 @@ class VipState:
     suspicion: Suspicion | None = None
     offer: Offer | None = None
     offer_after: float = NEVER
+    offer_turn: float = NEVER
+    """When it may be offered, where many are."""
     unfit_since: float | None = None
     announced: int = 0
     announce_from: float = NEVER

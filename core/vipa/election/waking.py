@@ -34,8 +34,8 @@ def wake_at(node: Node, vip: VipState) -> float:
             at = min(at, holding.announce_at(vip))
             if vip.offer is not None:
                 at = min(at, vip.offer.at + handover.OFFER_S)
-            if vip.offer_after > node.now:
-                at = min(at, vip.offer_after)
+            if max(vip.offer_after, vip.offer_turn) > node.now:
+                at = min(at, max(vip.offer_after, vip.offer_turn))
             if vip.unfit_since is not None:
                 at = min(at, vip.unfit_since + holding.unfit_s(node, vip))
     return at
