@@ -98,6 +98,7 @@ class Runner:
             self._hurry()
         for call in self._calls.values():
             _kill(call.pid)
+            self._note(call.hook, "timeout", call.vip, "not done when the agent ended: killed")
         for line in self._lines.values():
             if line.waiting:
                 self._note(line.hook, "dropped", "", "the agent ends", len(line.waiting))

@@ -94,8 +94,10 @@ def test_the_end_is_bounded_whatever_hangs(script: Callable[[str], str], tmp_pat
     hook = script("echo $$ >$OUT/pid; sleep 1000")
 
     async def run() -> None:
-        hooks = HookProcess(HookSettings((hook,)), Counts())
-        hooks.tell(EVENT)
+        counts = Counts()
+        hooks = HookProcess(HookSettings((hook,)), counts)
+        for _ in range(3):
+            hooks.tell(EVENT)
         await until(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
         began = time.monotonic()
         await hooks.close(0.3)
@@ -103,6 +105,7 @@ def test_the_end_is_bounded_whatever_hangs(script: Callable[[str], str], tmp_pat
         await until(lambda: children() == [])
         pid = int((tmp_path / "pid").read_text())
         await until(lambda: not alive(pid))
+        assert counts.of == {(hook, "timeout"): 1, (hook, "dropped"): 2}, "every event is accounted for"
 
     asyncio.run(run())
 
