@@ -38,8 +38,8 @@ _ARP_OUT: Final = (
     "arp saddr ip @vips arp saddr ip set oifname map @ifaddr",
 )
 _ND_IN: Final = (
-    # First: "icmpv6 type != …" says nothing of what is not ICMPv6. Out, a datagram from a virtual IP would go on, and as
-    # the hook still names the interface from before the route by mark, its sender would be rewritten.
+    # First: "icmpv6 type != …" says nothing of what is not ICMPv6. Out, a datagram from a virtual IP would go on, and
+    # as the hook still names the interface from before the route by mark, its sender would be rewritten.
     "meta l4proto != ipv6-icmp accept",
     "icmpv6 type != nd-neighbor-solicit accept",
     "@th,64,128 . iifname @elected iifname @alive accept",
