@@ -67,8 +67,8 @@ def test_a_gateway_is_asked_once_a_second_and_by_who_has_a_sibling_only(net: Net
     two_switches(net)
     began = net.now
     net.run(30)
-    asks = [e for node in ("a", "b") for e in net.did(node, act.Probe) if e.at > began]
-    to_gateway = [(e.node, e.action.interface) for e in asks if getattr(e.action, "address", "") == GATEWAY]
+    asks = [(e.node, e.action) for node in ("a", "b") for e in net.did(node, act.Probe) if e.at > began]
+    to_gateway = [(n, a.interface) for n, a in asks if isinstance(a, act.Probe) and a.address == GATEWAY]
     for interface in ("eth1", "eth2"):
         assert to_gateway.count(("a", interface)) == pytest.approx(30 / REACH_S, abs=2)
     assert ("b", "eth1") not in to_gateway

@@ -3,6 +3,7 @@
 import pytest
 
 from unit.fakes.machine import COMMIT_S, Machine
+from unit.fakes.names import VIP, mac_of
 from unit.fakes.net import Net
 from unit.fakes.puppet import Puppet
 from vipa.election import actions as act
@@ -165,3 +166,24 @@ def test_an_offerer_that_took_it_back_keeps_it(net: Net) -> None:
     net.run(0.1)
     assert not b.elected
     assert not b.is_(State.HOLDER)
+
+
+def test_a_permit_that_was_given_back_is_waited_for_no_more(net: Net) -> None:
+    b, p, _ = receiving(net)
+    net.until(lambda: b.is_(State.RECEIVING), 0.1)
+    p.handover, p.permit_left_s = None, PROFILE.permit_s
+    p.speaks = False  # frozen: its kernel still answers
+    net.stations[VIP] = mac_of(p.address)
+    p.say()
+    net.run(OFFER_S + 4 * PROFILE.silence_s)
+    p.say()
+    net.run(2 * PROFILE.silence_s)
+    assert b.is_(State.SUSPECTING)
+    suspicion = b.vip().suspicion
+    assert suspicion is not None
+    assert suspicion.next_at > net.now + PROFILE.permit_s / 2
+    del net.stations[VIP]
+    p.role, p.permit_left_s = WireRole.SPARE, 0.0
+    p.say()
+    took = net.until(lambda: net.answerers() == ["b"], PROFILE.permit_s)
+    assert took < 4 * PROFILE.probes * PROFILE.gap_s
