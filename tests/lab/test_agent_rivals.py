@@ -15,6 +15,8 @@ SHARE_MAX = 0.05
 """Of a core, for each of the storms, above what a quiet LAN costs. Without care it was 0.08 to 0.14."""
 
 LOOK_S = 0.7
+# A rival is named within this of its first frame; the rest is for a busy machine.
+SAID_S, SLACK_S = 1.0, 5.0
 # How many looks a machine that is busy with something else gets for one in which the agents are not held up.
 LOOKS = 8
 
@@ -31,6 +33,8 @@ def shares(cluster: Cluster) -> list[float]:
 def storms(cluster: Cluster, station: Host, kind: Kind, quiet: list[float]) -> float:
     """Let it storm until a look shows that the agents cost little more than before; gives the least excess seen."""
     storm = arp_storm.start(station, kind, cluster.vip)
+    for agent in cluster.agents.values() if kind is Kind.FORGED else ():
+        agent.wait_output("reason=Conflict", SAID_S + SLACK_S)
     least = 1.0
     for _ in range(LOOKS):
         least = min(least, max(now - before for now, before in zip(shares(cluster), quiet, strict=True)))
