@@ -32,9 +32,12 @@ def main() -> int:
     """Exit code 0: within the budget; 1: not, or nothing measured; 2: usage."""
     options = _parse(sys.argv[1:])
     print(f"{describe()}, commit {commit()}; {options.nodes} agents × {options.nics} NICs, {options.vips} VIPs")
+    print(
+        f"{options.chains} foreign nft chains; promise on idle cores: {CPU_PERCENT_MAX:g} % of one, {RSS_MB_MAX:g} MB"
+    )
     print(f"{options.timing}, {options.seconds} s each; lateness: upper bound of its bucket\n\n{HEADING}", flush=True)
     try:
-        with running(options.nodes, options.nics, options.vips, options.timing) as agents:
+        with running(options.nodes, options.nics, options.vips, options.timing, options.chains) as agents:
             time.sleep(CALM_DOWN_S)
             good = _measure(agents, options.seconds, "idle")
             with busy_loops(agents.nodes["w1"], os.cpu_count() or 1):
@@ -86,6 +89,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=5, choices=range(2, 51), metavar="2…50", help="5")
     parser.add_argument("--nics", type=int, default=2, choices=range(1, 5), help="adapters of each, on one LAN (2)")
     parser.add_argument("--vips", type=int, default=1, help="virtual IPs, all held by the first agent (1)")
+    parser.add_argument("--chains", type=int, default=0, help="nftables chains of another program on each machine (0)")
     parser.add_argument("--timing", default=Timing.DEFAULT.value, choices=[t.value for t in Timing])
     parser.add_argument("--seconds", type=int, default=20, help="length of each measurement (20)")
     return parser.parse_args(arguments)

@@ -20,6 +20,8 @@ METRICS: Final = "127.0.0.1:9117"
 # 2,000 VIPs on five agents that share two cores: reading manifests, binding and claiming took 60 s when busy.
 _START_S: Final = 240.0
 _ASK_S: Final = 0.5
+# And this much per VIP: the answer costs the agent about 50 us for each.
+_ASK_S_PER_VIP: Final = 0.001
 _BUSY_LOOP: Final = "while True: pass"
 
 
@@ -49,25 +51,30 @@ class Agents:
     def settled(self) -> bool:
         """Whether w1 holds all VIPs and everybody hears everybody."""
         try:
+            first = self.status("w1")
+            held = [vip["role"] == "Holder" for vip in first["vips"]]
+            if len(held) < self.vips or not all(held):
+                return False  # with thousands of VIPs the document costs the agent a tenth of a second: ask no more
             documents = {name: self.status(name) for name in self.nodes}
         except StatusError:
             return False
-        held = [vip["role"] == "Holder" for vip in documents["w1"]["vips"]]
         heard = [peer["twoWay"] for document in documents.values() for peer in document["peers"]]
         everybody = len(self.nodes) * (len(self.nodes) - 1)
         return len(held) == self.vips and all(held) and len(heard) == everybody and all(heard)
 
 
 @contextmanager
-def running(nodes: int, nics: int, vips: int, timing: str) -> Iterator[Agents]:
+def running(nodes: int, nics: int, vips: int, timing: str, chains: int = 0) -> Iterator[Agents]:
     """Machines w1 … with ``nics`` adapters each on one switch, one agent each, ``vips`` virtual IPs, all with the same
-    preferred interface list. LabError when they do not settle."""
+    preferred interface list; ``chains`` nft chains of another program on each. LabError when they do not settle."""
     with Lab() as lab:
         lan = lab.add_switch("lan")
         machines = {f"w{number}": lab.add_node(f"w{number}") for number in range(1, nodes + 1)}
         for number, machine in enumerate(machines.values(), 1):
             for nic in range(1, nics + 1):
                 machine.add_nic(lan, f"10.1.{number}.{nic}/16")
+            if chains:
+                _strange_chains(machine, chains)
         listener = lab.add_station("listener")
         listener.add_nic(lan, "10.1.255.1/16")
         lab.settle()
@@ -85,7 +92,7 @@ def running(nodes: int, nics: int, vips: int, timing: str) -> Iterator[Agents]:
             ended = [process.last_words() for process in agents.processes.values() if not process.alive]
             if ended or time.monotonic() > deadline:
                 raise LabError(f"the agents did not settle: {ended or agents.processes['w1'].last_words()}")
-            time.sleep(_ASK_S)
+            time.sleep(_ASK_S + vips * _ASK_S_PER_VIP)
         yield agents
 
 
@@ -98,3 +105,14 @@ def busy_loops(on: Node, count: int) -> Iterator[None]:
     finally:
         for loop in loops:
             loop.kill()
+
+
+def _strange_chains(machine: Node, count: int) -> None:
+    """About what kube-proxy makes for thousands of Services: libnftables reads it all, prebuilt transactions do not."""
+    rules = (
+        f"add chain ip strange c{n}\nadd rule ip strange c{n} ip daddr 10.96.{n >> 8}.{n & 255} accept"
+        for n in range(count)
+    )
+    ruleset = machine.dir / "strange.nft"
+    ruleset.write_text("\n".join(["add table ip strange", *rules]) + "\n")
+    machine.run(["nft", "-f", str(ruleset)], timeout_s=60.0)

@@ -10,7 +10,6 @@ from typing import Final
 
 from vipa.election import checks, holders
 from vipa.election.actions import BeginClaim, Permit, Probe
-from vipa.election.crowd import claims_max, probing_max
 from vipa.election.health import NEVER, LocalEndpoint
 from vipa.election.node import Node
 from vipa.election.peers import Peer
@@ -121,7 +120,7 @@ def suspect(node: Node, vip: VipState) -> None:
             vip.turn_at = node.now + vip.behind.patience_s / 2
             node.rest(vip)
             return
-        if not node.crowd.may_probe(vip.name, probing_max(node.silence_min_s)):
+        if not node.crowd.may_probe(vip.name, node.measure.probing):
             vip.turn_at = node.now + WAIT_S
             return
     vip.offer = None
@@ -150,7 +149,7 @@ def advance(node: Node, vip: VipState) -> None:
         suspicion.next_at = node.now + behind.patience_s / 2
         node.rest(vip)
         return
-    if not node.crowd.may_probe(vip.name, probing_max(node.silence_min_s)):
+    if not node.crowd.may_probe(vip.name, node.measure.probing):
         suspicion.next_at = node.now + WAIT_S
         return
     if suspicion.via != endpoint.address:
@@ -161,7 +160,7 @@ def advance(node: Node, vip: VipState) -> None:
     if suspicion.unanswered >= vip.profile.probes and suspicion.unanswered >= needed(node, vip, mine):
         if not _contact(node, vip, endpoint):
             vip.reason = Reason.NO_CONTACT
-        elif len(node.crowd.claiming) < claims_max(claim_element_s(vip)):
+        elif len(node.crowd.claiming) < node.measure.claims(claim_element_s(vip)):
             _begin(node, vip, Reason.HOLDER_SILENT)
             return
         elif node.now - suspicion.probed_at < vip.profile.probes * vip.profile.gap_s:

@@ -37,15 +37,43 @@ def looks_max(silence_s: float) -> int:
     return LOOKS_MIN if silence_s == 0 else max(LOOKS_MIN, int(min(silence_s, 1.0) / 4 / LOOK_S))
 
 
-def probing_max(silence_s: float) -> int:
-    """Probed at once: not more than one step looks at."""
-    return min(PROBING_MAX, looks_max(silence_s))
-
-
 def claims_max(element_s: float) -> int:
     """Claims at once, so that the permit of all is asked for while the claim elements (life ``element_s``) still
     live."""
     return max(1, min(PROBING_MAX, int(element_s / CLAIM_S)))
+
+
+class Measure:
+    """How much one step may do here: what it cost on an idle machine is the most, what it takes counts."""
+
+    def __init__(self) -> None:
+        self.silence_s = 0.0
+        self._share = 1.0
+
+    @property
+    def looks(self) -> int:
+        """Looks in one step."""
+        return max(LOOKS_MIN, int(looks_max(self.silence_s) * self._share))
+
+    @property
+    def probing(self) -> int:
+        """Probed at once: not more than one step looks at."""
+        return min(PROBING_MAX, self.looks)
+
+    def claims(self, element_s: float) -> int:
+        """Claims at once, of elements that live ``element_s``."""
+        return max(1, int(claims_max(element_s) * self._share))
+
+    def took(self, seconds: float) -> None:
+        """A step that did as much as it may, and all that came of it."""
+        if seconds > self.silence_s / 3:
+            self.less()
+        else:
+            self._share = min(1.0, self._share * 1.25)
+
+    def less(self) -> None:
+        """It was too much: halve it."""
+        self._share = max(0.05, self._share / 2)
 
 
 class Crowd:

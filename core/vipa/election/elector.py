@@ -10,7 +10,7 @@ from typing import Final
 from vipa.election import checks, claim, configuring, handover, holders, holding, stations, stopping
 from vipa.election.actions import Action, Probe
 from vipa.election.config import Config
-from vipa.election.crowd import LOOKS_MIN, looks_max
+from vipa.election.crowd import LOOKS_MIN
 from vipa.election.events import (
     Answers,
     ArpSeen,
@@ -65,6 +65,8 @@ class Elector:
         self._distrusted: float | None = None
         self._put_off: set[str] = set()
         """Names that are due and not looked at yet: one step looks at a few."""
+        self._filled_at = NEVER
+        """When a step began that put some off, if it was the last one."""
 
     def step(self, now: float, event: Event) -> list[Action]:
         """Take one input; returns what to do, in order."""
@@ -106,6 +108,8 @@ class Elector:
             vip = self.node.vips.get(answer.vip)
             if vip is not None and isinstance(answer, Permitted):
                 holding.permitted(self.node, vip, answer)
+        if isinstance(event, Answers) and any(isinstance(a, Permitted) and not a.ok for a in event.events):
+            self.node.measure.less()  # claimed too many at once
 
     def _lapse(self, now: float) -> None:
         for interface, until in list(self.node.permits.until.items()):
@@ -239,9 +243,11 @@ class Elector:
         changed = frozenset(due)
         if not draining:
             due.update(self._wakes.due(node.now))
+            if self._put_off and self._filled_at != NEVER:
+                node.measure.took(node.now - self._filled_at)
             due.update(self._put_off)
             self._put_off = set()
-        looks = LOOKS_MIN if draining else looks_max(node.silence_min_s)  # each of many frames may make all due
+        looks = LOOKS_MIN if draining else node.measure.looks  # each of many frames may make all due
         for vip in sorted((node.vips[name] for name in due if name in node.vips), key=lambda v: v.order):
             if not self._at_once(vip) and (looks := looks - 1) < 0:
                 self._put_off.add(vip.name)
@@ -254,6 +260,7 @@ class Elector:
             node.dirty.discard(vip.name)  # what it does next it is woken for
             self._wakes.schedule(vip)
             (node.exchanging.discard if vip.offer is None else node.exchanging.add)(vip.name)
+        self._filled_at = node.now if self._put_off and not draining else NEVER
         node.out = gathered(node.out)
         stopping.finish(node)
         self.sender.flush(more_frames=isinstance(event, BeatReceived | ArpSeen))

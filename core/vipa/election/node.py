@@ -7,7 +7,7 @@ from vipa.election import checks, rates
 from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
 from vipa.election.announcing import BURST, VIPS_PER_S, Pacer
 from vipa.election.config import Config
-from vipa.election.crowd import OFFERS_PER_S, Crowd
+from vipa.election.crowd import OFFERS_PER_S, Crowd, Measure
 from vipa.election.events import ChecksChanged
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.pace import Pace
@@ -75,6 +75,7 @@ class Node:
         self.exchanging: set[str] = set()
         """Names with an offer under way, in either direction (rule 4)."""
         self.crowd = Crowd()
+        self.measure = Measure()
         self.tellers: dict[int, set[str]] = {}
         """VIP id → peers that last said to be claiming or holding it."""
         self.contested: set[int] = set()
