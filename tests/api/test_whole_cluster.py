@@ -39,7 +39,7 @@ def gated(cluster: WholeCluster, name: str) -> bool:
 
 
 def test_from_apply_to_delete(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
-    with WholeCluster(lab, api, tmp_path, timing="Default") as cluster:
+    with WholeCluster(lab, api, tmp_path, timing="Default", stack="dual") as cluster:
         ready_s = [cluster.start_whole()]
         while ready_s[-1] >= READY_S_MAX and len(ready_s) < TRIES:
             cluster.api.objects.delete("virtualips", "erp")
@@ -55,16 +55,19 @@ def test_from_apply_to_delete(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
             return status.get("nextHops", []), reasons, cluster.condition("Redundant")["status"]
 
         # Next hops: only the machine that has it bound. What spares say comes a second later than what the holder says.
-        wanted = (["10.1.1.4", "10.1.1.5"], ["LowerInList", "LowerInList"], "True")
+        hops = [hop for nic in cluster.node("w1").nics.values() for hop in (nic.address, nic.address6)]
+        wanted = (hops, ["LowerInList", "LowerInList"], "True")
         cluster.wait(lambda: told() == wanted, f"the status says {wanted}", CONVERGE_S)
 
-        probe = cluster.datagrams()
-        cluster.wait_answered(probe)
+        probes = [cluster.datagrams(address) for address in cluster.vips]
+        for probe in probes:
+            cluster.wait_answered(probe)
         cluster.write("list.yaml", preferred_list("10.1.1.6", "10.1.1.4", "10.1.1.5"))
         cluster.apply()
         cluster.wait_holder("w2/eth1")
-        cluster.wait_answered(probe)
-        cluster.check_lossless(probe.stop())
+        for probe in probes:
+            cluster.wait_answered(probe)
+            cluster.check_lossless(probe.stop())
 
         assert all(gated(cluster, name) for name in ("w1", "w2"))
         cluster.api.objects.delete("virtualips", "erp")
