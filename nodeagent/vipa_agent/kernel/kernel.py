@@ -138,6 +138,7 @@ class Kernel:
         with self._gate.lock:
             elected = Elected(self._gate.mirror, self._flips, self._renewer.permits())
             self._gate.remake()
+            elected.drop_others()
             self._steering.doubt()
             self._apply_guard()
             elected.put_back(self._lapse)

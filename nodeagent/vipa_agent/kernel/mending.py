@@ -54,11 +54,15 @@ class Elected:
             _OnInterface(interface, addresses, None, float("inf")) for interface, addresses in steady.items()
         ]
 
-    def put_back(self, lapsed: Callable[[str], None]) -> None:
-        """After the tables were read anew: what is there and was not elected here goes; what is missing is elected
-        again. ``lapsed(interface)`` where that cannot be."""
+    def drop_others(self) -> None:
+        """After the tables were read anew, before anything is concluded from them: what is there and was not elected
+        here goes."""
         known = self._mirror.known
         self._mirror.sync({ref: {k: b"" for k in known[ref] if k in pairs} for ref, pairs in self._pairs.items()})
+
+    def put_back(self, lapsed: Callable[[str], None]) -> None:
+        """When all else is as it should be: what is missing is elected again. ``lapsed(interface)`` where that cannot
+        be."""
         alive = [{e.key for e in self._mirror.socket.elements(ref)} for ref in sets.ALIVE]
         for on in self._wanted:
             key = sets.interface_key(on.interface)
