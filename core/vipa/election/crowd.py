@@ -9,7 +9,7 @@ from typing import Final
 
 LOOK_S: Final = 0.0001
 """One look at one virtual IP with all that comes of it: 30 to 60 µs with the probes it sends, on a busy core up to
-twice that (docs/benchmarks.md, "Many virtual IPs")."""
+twice that (profiled with 600, docs/limits.md "Many virtual IPs")."""
 
 LOOKS_MIN: Final = 16
 """So many looks cost 1.6 ms: an eighth of Fast's silence."""
@@ -19,9 +19,9 @@ PROBING_MAX: Final = 128
 carries of the smallest (1.49 million), for as long as a takeover lasts. More would not be faster: the processor is what
 limits."""
 
-EXCHANGING_MAX: Final = 64
-"""Offered at once: many at a time each side needs about 0.4 ms for one, and a hand-over must end within the offer's
-500 ms, on a busy machine too."""
+EXCHANGING_MAX: Final = 16
+"""Offered at once: the successor claims them within one claim element's life (20 ms at Default), while frames come in.
+With 64 on a busy machine the elements ended first, again and again."""
 
 OFFERS_PER_S: Final = EXCHANGING_MAX / 0.020
 """Those that wait for a place ask again at this pace: a hand-over takes about 20 ms."""
