@@ -69,6 +69,7 @@ def test_both_versions_are_served_by_one_adapter_and_move_together(lab: Lab) -> 
         assert announced
         assert not any(each.router for each in announced), "no router"
         assert all(each.override and each.link_address == first.mac for each in announced)
+        w1.set_ipv6_conf(forwarding=1)
 
         # Whatever the question, only the elected adapter answers; and it speaks from the address when nobody else does.
         ask = cluster.client.nd_asker  # a machine with no other asker, whose answers it would take
@@ -86,9 +87,45 @@ def test_both_versions_are_served_by_one_adapter_and_move_together(lab: Lab) -> 
         words = "".join(w1.run(look) for look in looks)
         assert f"src {v6} " not in words
 
-        # A cable pulled.
+        # A cable pulled: sessions survive, within the node; back again without a datagram lost.
+        session = cluster.client.tcp_probe(v6)
+        cluster.wait_answered(session)
+        pulled_s = time.monotonic()
         first.port.down()
-        cluster.wait_serves("w1/eth2")
+        moved_s = cluster.wait_serves("w1/eth2")
+        cluster.wait(lambda: any(a.router for a in advertised(cluster, "w1/eth2", pulled_s)), "it says router now")
+        check_leaks(cluster, "w1/eth2", moved_s)
+        for probe in probes:
+            cluster.wait_answered(probe)
+            probe.stop()
+        probes = datagrams(cluster)
+        first.port.up()
+        cluster.wait_serves("w1/eth1")
+        check_lossless(cluster, probes)
+
+        # A path that is silent with its link up: replies do not take it.
+        first.port.block()
+        moved_s = cluster.wait_serves("w1/eth2")
+        for probe in datagrams(cluster):
+            assert {segment.node for segment in probe.stop().segments} == {"w1"}
+        check_leaks(cluster, "w1/eth2", moved_s)
+        probes = datagrams(cluster)
+        first.port.unblock()
+        cluster.wait_serves("w1/eth1")
+        check_lossless(cluster, probes)
+        cluster.wait_answered(session)
+        within = session.stop()
+        assert (within.connects, within.resets) == (1, 0), "a session survives moves within the node"
+
+        # Handed over to the other node, and taken back, without loss.
+        probes = datagrams(cluster)
+        assert cluster.agents["w1"].terminate(30) == 0
+        assert cluster.leftovers("w1") == []
+        moved_s = cluster.wait_serves("w2/eth1")
+        check_leaks(cluster, "w2/eth1", moved_s)
+        cluster.start("w1")
+        cluster.wait_serves("w1/eth1")
+        check_lossless(cluster, probes)
 
 
 def test_an_agent_frozen_killed_or_without_power_is_silent_in_both_versions(lab: Lab) -> None:
