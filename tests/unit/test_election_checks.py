@@ -7,8 +7,8 @@ from unit.fakes.scenes import probes
 from vipa.election import actions as act
 from vipa.election import events as ev
 from vipa.election.checks import FAILING
-from vipa.election.claim import TURNS_PERMITS
 from vipa.election.duel import UNRANKED
+from vipa.election.ranks import TURNS_PERMITS
 from vipa.election.states import State
 from vipa.election.vip import Verdict
 from vipa.heartbeat import HandoverStep, WireRole

@@ -5,25 +5,17 @@ probes, counted from the last answer. From the first unanswered probe on it says
 *Claiming* or *Holder* from a better rank resets the count. A claim needs contact newer than the suspicion.
 """
 
-import math
 from typing import Final
 
-from vipa.election import checks, holders
+from vipa.election import checks, holders, ranks
 from vipa.election.actions import BeginClaim, Permit, Probe
 from vipa.election.health import NEVER, LocalEndpoint
 from vipa.election.node import Node
 from vipa.election.peers import Peer
 from vipa.election.states import State
-from vipa.election.vip import Behind, Suspicion, Verdict, VipState
+from vipa.election.vip import Suspicion, VipState
 from vipa.heartbeat.model import WireRole
 from vipa.reasons import Reason
-
-LOSS_HEEDED: Final = 0.02
-"""Less measured loss may be a stalled event loop, and the profile's probes cover it: two lost in a row are 1 in 2,500,
-after three beats lost on every path."""
-
-PROBES_MAX: Final = 20
-"""Cap of 01-election rule 5: a claim may not take longer than a permit."""
 
 ANSWERS_QUICK: Final = 8
 """Answered probes at gap rate before backing off: the permit's advertised end can be this many gaps imprecise."""
@@ -33,15 +25,6 @@ BACKOFF_S_MAX: Final = 0.5
 
 COMMIT_S_MAX: Final = 0.070
 """Longest that another program's large nft commit was seen to hold ours up (01-election "Timing": 52-69 ms)."""
-
-TURNS_PATIENCE: Final = 3
-"""Probe rounds between two takeovers of a node that takes over many: a batch of claims is one round and its commits."""
-
-TURNS_PERMITS: Final = 4
-"""After so many permits (2 s at Default) a better rank has had its time: it may be unable to take this one."""
-
-TURN_S: Final = 0.002
-"""And after this long for each virtual IP there is: four times what a takeover of thousands takes for each."""
 
 WAIT_S: Final = 1.0
 """Who waits for its turn to be probed is woken for it; this is the longest it waits should that ever be missed."""
@@ -54,58 +37,6 @@ CONFLICT_BACKOFF_S: Final = (1.0, 30.0)
 longer, but only after ten conflicts)."""
 
 
-def probes_for(loss: float) -> int:
-    """Probes after which a living holder's silence is a one-in-a-million event: ceil(ln 1e-6 / ln loss), at most 20."""
-    if loss < LOSS_HEEDED:
-        return 0
-    return min(math.ceil(math.log(1e-6) / math.log(min(loss, 0.99))), PROBES_MAX)
-
-
-def ahead_of(node: Node, vip: VipState, mine: int) -> set[str]:
-    """The nodes heard healthy ahead of endpoint index ``mine``, without the silent holder."""
-    ahead: set[str] = set()
-    place = checks.place(vip, mine)
-    for index, endpoint in enumerate(vip.succession[:place]):
-        peer = node.peer_by_address.get(endpoint.address)
-        if peer is None or peer.node == vip.holder or checks.place_of(peer, vip, index) >= place:
-            continue
-        if peer.healthy_for_s(node.now, endpoint.address) is not None:
-            ahead.add(peer.node)
-    return ahead
-
-
-def rank(node: Node, vip: VipState, mine: int) -> int:
-    """r of rule 5."""
-    return 1 + len(ahead_of(node, vip, mine))
-
-
-def _turn_of_another(node: Node, vip: VipState, mine: int) -> Behind | None:
-    """A better rank that takes over one virtual IP after the other has not come to this one yet: wait a while. Who
-    fails its health checks waits for anybody who does not."""
-    patience_s = TURNS_PATIENCE * vip.profile.probes * vip.profile.gap_s
-    ill = vip.verdict is Verdict.FAILING
-    if not ill and not any(node.now - peer.took_at <= patience_s for peer in node.peers.values()):
-        return None
-    silent_at = max(holders.silent_at(node, vip), vip.listen_until)
-    until = silent_at + TURNS_PERMITS * vip.profile.permit_s + TURN_S * len(node.vips)
-    if node.now > until:
-        return None
-    for name in ahead_of(node, vip, mine):
-        peer = node.peers[name]
-        busy = node.now - peer.took_at <= patience_s and peer.role(vip.id) not in (None, WireRole.EXCLUDED)
-        if busy or (ill and not checks.fails(peer, vip)):
-            return Behind(name, patience_s, until)
-    return None
-
-
-def needed(node: Node, vip: VipState, mine: int) -> int:
-    """Unanswered probes this spare needs: r × probes, more on a lossy path to the silent holder."""
-    address = vip.succession[mine].address
-    holder = node.peers.get(vip.holder)
-    losses = [p.loss for p in node.paths.values() if p.mine == address and holder and p.theirs in holder.endpoints]
-    return rank(node, vip, mine) * max(vip.profile.probes, probes_for(max(losses, default=0.0)))
-
-
 def suspect(node: Node, vip: VipState) -> None:
     """SPARE (or YIELDING) has been silent long enough: start probing, when there is an endpoint to serve on. A spare
     waits for its turn first, which costs nothing."""
@@ -115,7 +46,7 @@ def suspect(node: Node, vip: VipState) -> None:
         node.rest(vip)
         return
     if vip.state is State.SPARE:
-        vip.behind = _turn_of_another(node, vip, best[0])
+        vip.behind = ranks.turn_of_another(node, vip, best[0])
         if vip.behind is not None:
             vip.turn_at = node.now + vip.behind.patience_s / 2
             node.rest(vip)
@@ -144,7 +75,7 @@ def advance(node: Node, vip: VipState) -> None:
     if node.draining or node.now < suspicion.next_at:
         return
     mine, endpoint = best
-    if (behind := _turn_of_another(node, vip, mine)) is not None:
+    if (behind := ranks.turn_of_another(node, vip, mine)) is not None:
         suspicion.unanswered = suspicion.sent = 0
         suspicion.next_at = node.now + behind.patience_s / 2
         node.rest(vip)
@@ -157,7 +88,7 @@ def advance(node: Node, vip: VipState) -> None:
     if suspicion.sent:
         suspicion.unanswered += 1
         node.urgent = True
-    if suspicion.unanswered >= vip.profile.probes and suspicion.unanswered >= needed(node, vip, mine):
+    if suspicion.unanswered >= vip.profile.probes and suspicion.unanswered >= ranks.needed(node, vip, mine):
         if not _contact(node, vip, endpoint):
             vip.reason = Reason.NO_CONTACT
         elif len(node.crowd.claiming) < node.measure.claims(claim_element_s(vip)):
@@ -300,7 +231,7 @@ def ready(node: Node, vip: VipState, ok: bool) -> None:
     still = handed_over or (
         suspicion is not None
         and best is not None
-        and suspicion.unanswered >= needed(node, vip, best[0])
+        and suspicion.unanswered >= ranks.needed(node, vip, best[0])
         and node.now >= holders.silent_at(node, vip)
     )
     if not ok:

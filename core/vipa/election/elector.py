@@ -5,9 +5,8 @@ permits first (rule 6), then at its own lateness (rule 5, "distrust yourself fir
 """
 
 from dataclasses import replace
-from typing import Final
 
-from vipa.election import checks, claim, configuring, handover, holders, holding, stations, stopping
+from vipa.election import checks, claim, configuring, handover, holders, holding, lateness, stations, stopping, waiting
 from vipa.election.actions import Action, Probe
 from vipa.election.config import Config
 from vipa.election.crowd import LOOKS_MIN
@@ -40,11 +39,6 @@ from vipa.election.together import gathered
 from vipa.election.vip import VipState
 from vipa.election.wakes import Wakes
 from vipa.reasons import Reason
-
-LATE_S_MIN: Final = 0.010
-"""Lateness that an idle loop shows under load (p99). More than this and more than one silence is distrusted: up to
-there the drained sockets tell what happened, peers still hold this node's beats for fresh, and a holder that said *go*
-has not begun to probe. (01-election says one interval: on busy cores that kept Fast from ever claiming.)"""
 
 __all__ = ["Config", "Elector"]
 
@@ -125,31 +119,15 @@ class Elector:
     def _distrust(self, now: float, event: Event) -> None:
         node = self.node
         # what was due when it was last computed can only have moved on since: frames that move it nearer settle
-        if self._deadline is None or now - self._deadline <= LATE_S_MIN:
+        if self._deadline is None or now - self._deadline <= lateness.LATE_S_MIN:
             return
         deadline = self.next_deadline()
         assert deadline is not None
         late_s = now - deadline
-        if late_s <= LATE_S_MIN or (deadline == self._distrusted and not isinstance(event, TimerFired)):
+        if late_s <= lateness.LATE_S_MIN or (deadline == self._distrusted and not isinstance(event, TimerFired)):
             return  # of many frames after one lateness the first says it all, until the timer concludes
         self._distrusted = deadline
-        for vip in node.vips.values():
-            if vip.state is State.YIELDING and vip.offer is not None:
-                vip.offer.at = now  # its *go* left only now: the successor has its time from here
-        if late_s <= node.silence_min_s:
-            return
-        node.health.distrust(now)
-        for vip in node.vips.values():
-            if vip.permitting:
-                continue  # the kernel decides this one: its claim element ends by itself
-            if late_s > vip.profile.permit_s / 2:
-                node.frozen_until = now
-                node.health.forget_merits(now)
-            if vip.state in (State.CLAIMING, State.RECEIVING) or (
-                vip.state is State.SUSPECTING and node.frozen_until == now
-            ):
-                vip.offer = None
-                claim.give_up(node, vip, Reason.LISTENING)
+        lateness.distrust(node, late_s)
 
     # --- the event
 
@@ -289,9 +267,9 @@ class Elector:
                 if node.local(vip):
                     node.listen(vip, Reason.LISTENING)
             case State.LISTENING:
-                self._listening(vip)
+                waiting.listening(node, vip)
             case State.SPARE:
-                self._spare(vip)
+                waiting.spare(node, vip)
             case State.SUSPECTING:
                 claim.advance(node, vip)
             case State.RECEIVING:
@@ -303,29 +281,6 @@ class Elector:
                 handover.advance_offer(node, vip)
                 if node.stopping_since is not None and vip.state is State.HOLDER:
                     stopping.hand_over(node, vip)
-
-    def _listening(self, vip: VipState) -> None:
-        node = self.node
-        if node.isolated(vip):
-            vip.reason = Reason.ISOLATED
-            vip.listen_until = node.now + vip.profile.silence_s
-        elif holders.fresh(node, vip) is not None:
-            node.transition(vip, State.SPARE, Reason.LOWER_IN_LIST)
-        elif not node.draining and node.now >= vip.listen_until:
-            node.transition(vip, State.SPARE, Reason.LISTENING)
-            self._spare(vip)
-
-    def _spare(self, vip: VipState) -> None:
-        node = self.node
-        if node.isolated(vip):
-            node.listen(vip, Reason.ISOLATED)
-        elif node.now < holders.silent_at(node, vip):
-            vip.turn_at, vip.behind = NEVER, None
-            node.rest(vip)
-        elif not node.draining and node.now >= vip.turn_at:
-            claim.suspect(node, vip)
-            if vip.state is State.SUSPECTING:
-                claim.advance(node, vip)
 
     def _soonest(self) -> float:
         node = self.node

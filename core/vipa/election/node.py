@@ -29,7 +29,7 @@ class Node:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.id = node_id(config.node)
-        self.now = NEVER
+        self.now = self.frozen_until = NEVER
         self.out: list[Action] = []
         self.plan = Plan()
         self.health = Health()
@@ -48,18 +48,15 @@ class Node:
         self.own_macs: set[str] = set()
         self.our_macs: dict[str, str] = {}
         self.stopping_since: float | None = None
-        self.stopped = False
         self.guarded: tuple[Guard, tuple[tuple[str, str, str], ...]] | None = None
-        """What the kernel layer was last told to guard, and the names and MACs it was told for."""
+        """What the kernel layer was last told to guard, and the names, MACs and link-local addresses it was for."""
         self.peer_addresses: set[str] = set()
         self.claims: list[Action] = []
         self.announcing = Pacer(VIPS_PER_S, BURST)
         self.offers = Pacer(OFFERS_PER_S, 1)
         self.asked_at: dict[str, float] = {}
         """Own address → when contact was last asked for beside a probe."""
-        self.frozen_until = NEVER
-        self.draining = False
-        self.urgent = False
+        self.draining = self.urgent = self.stopped = False
         self.roles_stale = True
         """Every role is to be told anew; ``role_changes``: those of these names."""
         self.role_changes: set[str] = set()

@@ -5,8 +5,13 @@ they have to read and to send at one time. Who leads is a total order, holders b
 follows anybody in a circle. A node without a leader beats by its own clock.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from vipa.election.node import Node
 
 WINDOW: Final = 0.5
 """Part of an interval by which a beat may be early to go with the leader's: more would be a rate higher than said."""
@@ -53,3 +58,15 @@ class Pace:
         else:  # a leader with news beats more often: that must not hold this node's beat back for good
             latest_at = self._sent_at.get(interval_s, now) + interval_s * (1 + 2 * SLACK)
             self.next_at[interval_s] = min(due_at + interval_s * SLACK, max(latest_at, due_at))
+
+
+def leaders(node: Node) -> dict[float, str]:
+    """Who leads at which interval: the first of those that beat to us as often as we to them."""
+    found: dict[float, tuple[bool, int, str]] = {}
+    for peer in node.peers.values():
+        interval_s = peer.beaten_every_s
+        if peer.interval_s == interval_s and peer.alive(node.now):
+            place = (peer.permit_until <= node.now, peer.id, peer.node)
+            found[interval_s] = min(found.get(interval_s, place), place)
+    own = (not node.permits.any, node.id, node.config.node)
+    return {interval_s: place[2] for interval_s, place in found.items() if place < own}

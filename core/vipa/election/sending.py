@@ -9,6 +9,7 @@ from vipa.election.actions import SendBeat
 from vipa.election.duel import UNRANKED
 from vipa.election.health import NEVER
 from vipa.election.node import TOLD, Node
+from vipa.election.pace import leaders
 from vipa.election.peers import Path, Peer, gone, role_hash
 from vipa.election.states import State
 from vipa.election.vip import VipState
@@ -137,19 +138,7 @@ class Sender:
         for path in node.paths.values():
             paths.setdefault(node.path_interval(path), []).append(path)
         self._buckets = {interval_s: list(self._chunks(of_rate)) for interval_s, of_rate in paths.items()}
-        node.pace.take(self._buckets, self._leaders())
-
-    def _leaders(self) -> dict[float, str]:
-        """Who leads at which interval: the first of those that beat to us as often as we to them."""
-        node = self.node
-        leaders: dict[float, tuple[bool, int, str]] = {}
-        for peer in node.peers.values():
-            interval_s = peer.beaten_every_s
-            if peer.interval_s == interval_s and peer.alive(node.now):
-                place = (peer.permit_until <= node.now, peer.id, peer.node)
-                leaders[interval_s] = min(leaders.get(interval_s, place), place)
-        own = (not node.permits.any, node.id, node.config.node)
-        return {interval_s: place[2] for interval_s, place in leaders.items() if place < own}
+        node.pace.take(self._buckets, leaders(node))
 
     def _update_roles(self) -> None:
         node = self.node
