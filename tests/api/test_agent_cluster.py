@@ -68,7 +68,8 @@ def cluster(lab: Lab, api: ApiServer) -> Iterator[ApiCluster]:
 
 def test_interfaces_are_reported_before_a_plan_and_the_plan_is_served(cluster: ApiCluster) -> None:
     cluster.start("w1")
-    wanted = [("eth1", ["10.1.1.4/24"]), ("eth2", ["10.1.1.5/24"])]
+    nics = cluster.node("w1").nics.values()
+    wanted = [(nic.name, [f"{nic.address}/24", f"{nic.address6}/64"]) for nic in nics]
 
     def interfaces() -> list[tuple[str, list[str]]]:
         return [(i["name"], i["addresses"]) for i in cluster.status_of("w1").get("interfaces", [])]

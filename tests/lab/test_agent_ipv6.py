@@ -1,6 +1,7 @@
 """IPv6 served by real agents on real kernels: beside IPv4, and alone."""
 
 import time
+from collections.abc import Callable
 
 from vipa.timing import PROFILES, Timing
 from vipa_lab import nd
@@ -51,10 +52,31 @@ def advertised(cluster: Cluster, endpoint: str, since_s: float) -> list[nd.Nd]:
     return [each for each in packets if isinstance(each, nd.Nd) and each.destination == everybody]
 
 
-def test_both_versions_are_served_by_one_adapter_and_move_together(lab: Lab) -> None:
+def check_answers(cluster: Cluster) -> None:
+    """Whatever the question, only the elected adapter answers, w1/eth1; and it speaks from the address when nobody else
+    does."""
+    v6, first, second = cluster.vips[1], cluster.nic("w1/eth1"), cluster.nic("w1/eth2")
+    ask = cluster.client.nd_asker  # a machine with no other asker, whose answers it would take
+    assert ask(v6, count=5, form="unicast", to_mac=second.mac).wait(30).lost == 5
+    assert ask(v6, count=5, form="unicast", to_mac=first.mac).wait(30).lost == 0
+    assert {s.node for s in ask(v6, count=5, form="dad").wait(30).segments} == {first.mac}
+    cluster.node("w1").flush_neighbours()
+    for probe in datagrams(cluster):
+        cluster.wait_answered(probe, 40)
+        probe.stop()
+
+
+def back_without_loss(cluster: Cluster, mend: Callable[[], None]) -> None:
+    """Served by w1/eth2, until what was wrong with the better adapter is mended."""
+    probes = datagrams(cluster)
+    mend()
+    cluster.wait_serves("w1/eth1")
+    check_lossless(cluster, probes)
+
+
+def test_both_versions_are_served_by_one_adapter(lab: Lab) -> None:
     with Cluster(lab, stack="dual") as cluster:
-        w1, v6 = cluster.node("w1"), cluster.vips[1]
-        first, second = cluster.nic("w1/eth1"), cluster.nic("w1/eth2")
+        w1, v6, first = cluster.node("w1"), cluster.vips[1], cluster.nic("w1/eth1")
         for node in cluster.scenario.nodes:
             node.set_ipv6_conf(accept_dad=1)  # as on real machines
         cluster.start_both()
@@ -64,58 +86,17 @@ def test_both_versions_are_served_by_one_adapter_and_move_together(lab: Lab) -> 
         for words in addresses(cluster, "w1", v6):
             assert "preferred_lft 0sec" in words
             assert "tentative" not in words
-
         announced = advertised(cluster, "w1/eth1", 0.0)
         assert announced
         assert not any(each.router for each in announced), "no router"
         assert all(each.override and each.link_address == first.mac for each in announced)
-        w1.set_ipv6_conf(forwarding=1)
-
-        # Whatever the question, only the elected adapter answers; and it speaks from the address when nobody else does.
-        ask = cluster.client.nd_asker  # a machine with no other asker, whose answers it would take
-        assert ask(v6, count=5, form="unicast", to_mac=second.mac).wait(30).lost == 5
-        assert ask(v6, count=5, form="unicast", to_mac=first.mac).wait(30).lost == 0
-        assert {s.node for s in ask(v6, count=5, form="dad").wait(30).segments} == {first.mac}
-        probes = datagrams(cluster)
-        w1.flush_neighbours()
-        for probe in probes:
-            cluster.wait_answered(probe, 40)
+        check_answers(cluster)
         check_leaks(cluster, "w1/eth1", start_s)
 
         # Nobody chooses it as source.
         looks = [["ip", "-6", "route", "get", target] for target in ("fd00:a01:1::100", "fd00:99::1")]
         words = "".join(w1.run(look) for look in looks)
         assert f"src {v6} " not in words
-
-        # A cable pulled: sessions survive, within the node; back again without a datagram lost.
-        session = cluster.client.tcp_probe(v6)
-        cluster.wait_answered(session)
-        pulled_s = time.monotonic()
-        first.port.down()
-        moved_s = cluster.wait_serves("w1/eth2")
-        cluster.wait(lambda: any(a.router for a in advertised(cluster, "w1/eth2", pulled_s)), "it says router now")
-        check_leaks(cluster, "w1/eth2", moved_s)
-        for probe in probes:
-            cluster.wait_answered(probe)
-            probe.stop()
-        probes = datagrams(cluster)
-        first.port.up()
-        cluster.wait_serves("w1/eth1")
-        check_lossless(cluster, probes)
-
-        # A path that is silent with its link up: replies do not take it.
-        first.port.block()
-        moved_s = cluster.wait_serves("w1/eth2")
-        for probe in datagrams(cluster):
-            assert {segment.node for segment in probe.stop().segments} == {"w1"}
-        check_leaks(cluster, "w1/eth2", moved_s)
-        probes = datagrams(cluster)
-        first.port.unblock()
-        cluster.wait_serves("w1/eth1")
-        check_lossless(cluster, probes)
-        cluster.wait_answered(session)
-        within = session.stop()
-        assert (within.connects, within.resets) == (1, 0), "a session survives moves within the node"
 
         # Handed over to the other node, and taken back, without loss.
         probes = datagrams(cluster)
@@ -126,6 +107,34 @@ def test_both_versions_are_served_by_one_adapter_and_move_together(lab: Lab) -> 
         cluster.start("w1")
         cluster.wait_serves("w1/eth1")
         check_lossless(cluster, probes)
+
+
+def test_both_versions_move_together_between_adapters_of_a_node(lab: Lab) -> None:
+    with Cluster(lab, stack="dual") as cluster:
+        first = cluster.nic("w1/eth1")
+        cluster.start_both()
+        cluster.node("w1").set_ipv6_conf(forwarding=1)
+
+        # A cable pulled: sessions survive; back again without a datagram lost.
+        session = cluster.client.tcp_probe(cluster.vips[1])
+        cluster.wait_answered(session)
+        pulled_s = time.monotonic()
+        first.port.down()
+        moved_s = cluster.wait_serves("w1/eth2")
+        cluster.wait(lambda: any(a.router for a in advertised(cluster, "w1/eth2", pulled_s)), "it says router now")
+        check_leaks(cluster, "w1/eth2", moved_s)
+        back_without_loss(cluster, first.port.up)
+
+        # A path that is silent with its link up: replies do not take it.
+        first.port.block()
+        moved_s = cluster.wait_serves("w1/eth2")
+        for probe in datagrams(cluster):
+            assert {segment.node for segment in probe.stop().segments} == {"w1"}
+        check_leaks(cluster, "w1/eth2", moved_s)
+        back_without_loss(cluster, first.port.unblock)
+        cluster.wait_answered(session)
+        within = session.stop()
+        assert (within.connects, within.resets) == (1, 0), "a session survives moves within the node"
 
 
 def test_an_agent_frozen_killed_or_without_power_is_silent_in_both_versions(lab: Lab) -> None:
