@@ -1,5 +1,7 @@
 """Layouts and texts of the kernel layer that need no kernel."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,3 +119,11 @@ def test_a_mask_too_small_or_torn_is_refused() -> None:
     for mask in (0, 0x00A00000, 1 << 32):
         with pytest.raises(Unsupported, match="adjacent bits"):
             marks.limit(mask)
+
+
+def test_protocols_are_named_by_number() -> None:
+    """nft would look their names up in a file that the image does not have."""
+    texts = ruleset.gate() + ruleset.marks({1: 0x100000}, 0xF00000, forwarded_replies=True)
+    named = re.findall(r"(?:l4proto|nexthdr|protocol) (?:!= )?(\S+)", texts)
+    assert named
+    assert all(name.isdigit() for name in named), named

@@ -37,17 +37,19 @@ _ARP_OUT: Final = (
     "arp saddr ip . oifname @steady accept",
     "arp saddr ip @vips arp saddr ip set oifname map @ifaddr",
 )
+_ICMPV6: Final = 58
+"""By its number: nft looks names of protocols up in /etc/protocols, which small images do not have."""
 _ND_IN: Final = (
     # First: "icmpv6 type != …" says nothing of what is not ICMPv6. Out, a datagram from a virtual IP would go on, and
     # as the hook still names the interface from before the route by mark, its sender would be rewritten.
-    "meta l4proto != ipv6-icmp accept",
+    f"meta l4proto != {_ICMPV6} accept",
     "icmpv6 type != nd-neighbor-solicit accept",
     "@th,64,128 . iifname @elected iifname @alive accept",
     "@th,64,128 . iifname @steady accept",
     "@th,64,128 @guarded drop",
 )
 _ND_OUT: Final = (
-    "meta l4proto != ipv6-icmp accept",
+    f"meta l4proto != {_ICMPV6} accept",
     "icmpv6 type != nd-neighbor-solicit accept",
     "@nh,64,128 . oifname @elected oifname @alive accept",
     "@nh,64,128 . oifname @steady accept",
