@@ -85,6 +85,18 @@ def beat(target: str = IP_B, mac: str = MAC_B, payload: bytes = b"x", port: int 
     return frames.BeatPath(MAC_A, mac, IP_A, target, port).frame(payload)
 
 
+def gather(sock: NicSocket, count: int) -> list[BeatReceived | ArpSeen]:
+    """At least ``count`` events from the socket."""
+    found: list[BeatReceived | ArpSeen] = []
+
+    def enough() -> bool:
+        found.extend(sock.drain(sock.filenos()))
+        return len(found) >= count
+
+    until(enough, lambda: f"{count} events, only {found}")
+    return found
+
+
 def after_marker(sock: NicSocket, raw: socket.socket) -> list[BeatReceived | ArpSeen]:
     """What arrived up to markers sent last: so "nothing came" is known without waiting for it."""
     raw.send(beat(payload=_MARKER))

@@ -11,8 +11,7 @@ from scapy.packet import Packet, Raw
 from vipa import frames, frames6
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
 from vipa_agent.wire import Dropped, NicSocket, Sent
-from vipa_lab.until import until
-from vipa_lab.wire_rig import MAC_A, MAC_B, PORT, Wire, after_marker
+from vipa_lab.wire_rig import MAC_A, MAC_B, PORT, Wire, after_marker, gather
 
 A6, B6, VIP6 = "fd00:1::a", "fd00:1::b", "fd00:1::7"
 OTHER_MAC = "52:54:00:00:00:0c"
@@ -23,17 +22,6 @@ def open_b(wire: Wire) -> NicSocket:
     b = wire.open_b()
     b.nic = replace(b.nic, addresses=(*b.nic.addresses, B6))
     return b
-
-
-def gather(sock: NicSocket, count: int) -> list[BeatReceived | ArpSeen]:
-    found: list[BeatReceived | ArpSeen] = []
-
-    def enough() -> bool:
-        found.extend(sock.drain(sock.filenos()))
-        return len(found) >= count
-
-    until(enough, lambda: f"{count} events, only {found}")
-    return found
 
 
 def frame(layers: Packet, mac: str = MAC_B, **ip_fields: object) -> bytes:

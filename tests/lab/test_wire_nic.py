@@ -5,24 +5,12 @@ import socket
 import sys
 
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
-from vipa_agent.wire import Dropped, NicSocket, Sent
+from vipa_agent.wire import Dropped, Sent
 from vipa_agent.wire.nic import DRAIN_MAX
 from vipa_lab.nftables import run_nft
 from vipa_lab.until import until
-from vipa_lab.wire_rig import IP_A, IP_B, MAC_A, MAC_B, Wire
+from vipa_lab.wire_rig import IP_A, IP_B, MAC_A, MAC_B, Wire, gather
 from vipa_lab.within import inside
-
-
-def gather(sock: NicSocket, count: int) -> list[BeatReceived | ArpSeen]:
-    """At least ``count`` events from the socket."""
-    found: list[BeatReceived | ArpSeen] = []
-
-    def enough() -> bool:
-        found.extend(sock.drain(sock.filenos()))
-        return len(found) >= count
-
-    until(enough, lambda: f"{count} events, only {found}")
-    return found
 
 
 def test_a_beat_arrives_with_its_sender(wire: Wire) -> None:
