@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -57,11 +58,13 @@ class NodeView:
 
 
 class Playground:
-    """Fills ``lab``. No agent runs at first. ``failback``: delay of the virtual IP's failback, as in a manifest."""
+    """Fills ``lab`` by ``stage``. No agent runs at first. ``failback``: delay of the virtual IP's failback, as in a
+    manifest. ``others``: programs besides agents that take part and must not end."""
 
-    def __init__(self, lab: Lab, failback: str = "2s") -> None:
+    def __init__(self, lab: Lab, failback: str = "2s", stage: Callable[[Lab], Scenario] = ibm_i_lab) -> None:
         self.lab = lab
-        self.scenario: Scenario = ibm_i_lab(lab)
+        self.scenario = stage(lab)
+        self.others: list[Process] = []
         self.manifests = lab.work_dir / "manifests"
         self.manifests.mkdir(exist_ok=True)
         self.manifest_file = self.manifests / "ibm-i.yaml"
@@ -150,6 +153,9 @@ class Playground:
         for node in self.nodes:
             if self._agent_now(node) == "ended":
                 raise LabError(f"the agent on {node.name} gave up: {self._agents[node.name].last_words()}")
+        for process in self.others:
+            if not process.alive:
+                raise LabError(f"{process.argv[-1]} gave up: {process.last_words()}")
 
     def agent(self, name: str) -> Process | None:
         """The latest agent process of a machine."""

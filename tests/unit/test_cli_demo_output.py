@@ -12,6 +12,7 @@ from vipa_cli import exits
 from vipa_cli.demo.acts import ACTS, FIRST, THIRD
 from vipa_cli.demo.command import as_document, exit_code
 from vipa_cli.demo.director import Mark, Story
+from vipa_cli.demo.figures import DEFAULT, FIGURES
 from vipa_cli.demo.judge import Row, Stretch, Verdict
 from vipa_cli.demo.table import build, remarks, summary
 from vipa_cli.demo.ticker import Ticker
@@ -40,6 +41,7 @@ def row(number: int, verdict: Verdict = Verdict.KEPT, *, repeated: bool = False,
     )
 
 
+FIGURE = FIGURES[DEFAULT]
 ALL = [row(number) for number in range(len(ACTS))]
 
 
@@ -84,8 +86,8 @@ def test_what_broke_is_said_and_counted() -> None:
 
 
 def test_an_incomplete_story_is_not_ok() -> None:
-    assert as_document(Story(0.0, rows=ALL), 50.0, exits.GOOD)["ok"] is True
-    assert as_document(Story(0.0, rows=ALL[:3]), 50.0, exits.INTERRUPTED)["ok"] is False
+    assert as_document(FIGURE, Story(0.0, rows=ALL), 50.0, exits.GOOD)["ok"] is True
+    assert as_document(FIGURE, Story(0.0, rows=ALL[:3]), 50.0, exits.INTERRUPTED)["ok"] is False
 
 
 def test_the_timeline_is_a_picture_with_all_that_happened() -> None:
@@ -97,7 +99,7 @@ def test_the_timeline_is_a_picture_with_all_that_happened() -> None:
         losses=[Mark(110.0, "cable", 110.05, 25)],
         served=[Stretch(FIRST, 101.0, 110.0), Stretch(THIRD, 110.05, 149.0)],
     )
-    root = ElementTree.fromstring(draw(story))
+    root = ElementTree.fromstring(draw(story, FIGURE.lanes))
     words = [element.text for element in root.iter() if element.text]
     assert "pull w1/eth1, block w1/<b>" in words
     assert "boot w1" in words
@@ -110,7 +112,7 @@ def test_the_timeline_is_a_picture_with_all_that_happened() -> None:
 @pytest.mark.parametrize("at_s", [101.0, 149.9])
 def test_long_words_have_room_above_and_to_the_right(at_s: float) -> None:
     words = "plug w1/eth1, unblock w1/eth2, thaw w1, start w2"
-    svg = ElementTree.fromstring(draw(Story(100.0, end_s=150.0, rows=ALL, faults=[Mark(at_s, words)])))
+    svg = ElementTree.fromstring(draw(Story(100.0, end_s=150.0, rows=ALL, faults=[Mark(at_s, words)]), FIGURE.lanes))
     (label,) = (e for e in svg.iter() if e.text == words)
     found = re.match(r"translate\(([\d.]+),([\d.]+)\)", label.attrib["transform"])
     assert found

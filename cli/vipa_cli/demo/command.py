@@ -12,8 +12,9 @@ from rich.console import Console
 
 from vipa_cli import exits
 from vipa_cli.demo import table
-from vipa_cli.demo.acts import ACTS, VIP
+from vipa_cli.demo.acts import VIP
 from vipa_cli.demo.director import Director, Story, View
+from vipa_cli.demo.figures import DEFAULT, FIGURES, Figure
 from vipa_cli.demo.interrupt import Interrupt
 from vipa_cli.demo.judge import Row, Verdict
 from vipa_cli.demo.plain import Lines, Silent
@@ -26,7 +27,7 @@ from vipa_lab.lab import Lab
 
 def demo_command(
     *,
-    figure: int = 3,
+    figure: int = DEFAULT,
     as_json: bool = False,
     plain: bool = False,
     timeline: Path | None = None,
@@ -36,25 +37,26 @@ def demo_command(
 
     0: all promises kept; 1: one broken; 2: usage; 3: it cannot run or judge here; 130: Ctrl-C.
     """
-    if figure == 1:
-        return _say(exits.USAGE, "figure 1 (remote clients behind a load balancer) is not supported yet; use 2 or 3")
-    if figure not in (2, 3):
-        return _say(exits.USAGE, f"there is no figure {figure}; use 2 or 3")
+    if figure not in FIGURES:
+        numbers = [str(number) for number in FIGURES]
+        return _say(exits.USAGE, f"there is no figure {figure}; use {', '.join(numbers[:-1])} or {numbers[-1]}")
+    played = FIGURES[figure]
     if timeline is not None and not timeline.parent.is_dir():
         return _say(exits.USAGE, f"--timeline: there is no folder {timeline.parent}")
     console = Console()
     live = console.is_terminal and not plain and not as_json
-    view: View = Silent() if as_json else Screen(console) if live else Lines(sys.stdout)
+    view: View = Silent() if as_json else Screen(console, played) if live else Lines(sys.stdout, played)
     director, code = None, exits.GOOD
     began_s = time.monotonic()
     try:
         # The lab before any thread of the screen: becoming root in a user namespace needs one thread.
         with Interrupt() as interrupt, Lab(logs) as lab:
-            playground = Playground(lab)
+            playground = Playground(lab, stage=played.stage)
+            played.attend(playground)
             with view if isinstance(view, Screen) else nullcontext():
-                director = Director(playground, view, interrupt)
+                director = Director(playground, view, interrupt, before=played.before)
                 try:
-                    director.run(ACTS)
+                    director.run(played.acts)
                 except BaseException:
                     director.finish()
                     raise
@@ -68,9 +70,9 @@ def demo_command(
     judged = exit_code(story.rows)
     if code != exits.INTERRUPTED:
         code = judged if judged == exits.NOT_GOOD else code or judged
-    _print(console, story, time.monotonic() - began_s, code, as_json=as_json)
+    _print(console, played, story, time.monotonic() - began_s, code, as_json=as_json)
     if timeline is not None:
-        timeline.write_text(draw(story))
+        timeline.write_text(draw(story, played.lanes))
     return code
 
 
@@ -82,30 +84,30 @@ def exit_code(rows: Sequence[Row]) -> int:
     return exits.CANNOT_TELL if Verdict.LATE in verdicts else exits.GOOD
 
 
-def as_document(story: Story, seconds: float, code: int) -> dict[str, Any]:
+def as_document(figure: Figure, story: Story, seconds: float, code: int) -> dict[str, Any]:
     """The result for programs. Durations are milliseconds unless said."""
     rows = table.final_rows(story.rows)
     return {
         "virtualIP": VIP,
         "timing": "Default",
-        "ok": code == exits.GOOD and len(rows) == len(ACTS),
+        "ok": code == exits.GOOD and len(rows) == len(figure.acts),
         "seconds": round(seconds, 1),
         "acts": [msgspec.to_builtins(row) for row in rows],
     }
 
 
-def _print(console: Console, story: Story, seconds: float, code: int, *, as_json: bool) -> None:
+def _print(console: Console, figure: Figure, story: Story, seconds: float, code: int, *, as_json: bool) -> None:
     if as_json:
-        document = msgspec.json.encode(as_document(story, seconds, code))
+        document = msgspec.json.encode(as_document(figure, story, seconds, code))
         sys.stdout.write(msgspec.json.format(document, indent=2).decode() + "\n")
         return
     # A pipe has no width of its own: the table's is 80 at most, its longest cells are ours.
     wide = console if console.is_terminal else Console(width=100)
     wide.print()
-    wide.print(table.build(ACTS, story.rows))
+    wide.print(table.build(figure.acts, story.rows))
     for remark in table.remarks(story.rows):
         wide.print(remark, markup=False, highlight=False, soft_wrap=True)
-    wide.print(table.summary(story.rows, ACTS, seconds), markup=False, highlight=False, soft_wrap=True)
+    wide.print(table.summary(story.rows, figure.acts, seconds), markup=False, highlight=False, soft_wrap=True)
 
 
 def _say(code: int, message: str) -> int:

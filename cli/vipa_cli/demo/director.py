@@ -79,14 +79,16 @@ class View(Protocol):
 class Director:
     """``story`` grows while :meth:`run` plays; after an interruption it holds what was played."""
 
-    def __init__(self, playground: Playground, view: View, interrupt: Interrupt | None = None) -> None:
+    def __init__(
+        self, playground: Playground, view: View, interrupt: Interrupt | None = None, before: Situation = BEFORE
+    ) -> None:
         self._interrupt = interrupt
         self._playground = playground
         self._view = view
         self._wire = Wire(playground)
         self._client: Client | None = None
         self._stalls = Stalls(playground.scenario.router)
-        self._situation = BEFORE
+        self._situation = before
         self.story = Story(time.monotonic())
 
     def run(self, acts: Sequence[Act]) -> None:

@@ -6,6 +6,7 @@ from typing import TextIO
 
 from vipa_cli.demo.acts import VIP, Act
 from vipa_cli.demo.director import Snapshot
+from vipa_cli.demo.figures import Figure
 from vipa_cli.demo.judge import Row, Verdict
 from vipa_cli.demo.table import lateness
 
@@ -32,15 +33,19 @@ class Silent:
 class Lines(Silent):
     """One line per event, flushed at once, so that a pipe shows it as it happens."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, figure: Figure) -> None:
         self._out = out
+        self._figure = figure
         self._start_s = time.monotonic()
         self._total = 0
 
     def begin(self, acts: Sequence[Act]) -> None:
         """See View."""
         self._total = len(acts)
-        self._say(f"virtual IP {VIP}; 10.1.1.4 (w1/eth1), 10.1.1.5 (w1/eth2), 10.1.1.6 (w2/eth1), client 10.1.1.100")
+        adapters = ", ".join(f"{address} ({name})" for name, address in self._figure.lanes)
+        self._say(f"virtual IP {VIP}; {adapters}: {self._figure.title}")
+        for line in self._figure.drawing.splitlines():
+            self._say(f"     {line}")
 
     def act(self, number: int, act: Act, *, again: bool) -> None:
         """See View."""

@@ -12,6 +12,7 @@ from rich.text import Text
 from vipa_cli.demo import table
 from vipa_cli.demo.acts import VIP, Act
 from vipa_cli.demo.director import Snapshot
+from vipa_cli.demo.figures import Figure
 from vipa_cli.demo.judge import Row
 from vipa_cli.demo.ticker import Ticker
 from vipa_cli.playground import AdapterView, NodeView
@@ -41,8 +42,9 @@ _AGENTS: Final = {
 class Screen:
     """A view for terminals; use it as a context manager. It draws in the caller's thread."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, figure: Figure) -> None:
         self._console = console
+        self._figure = figure
         self._live = RichLive(console=console, auto_refresh=False, transient=True, vertical_overflow="crop")
         self._start_s = time.monotonic()
         self._acts: Sequence[Act] = ()
@@ -90,7 +92,7 @@ class Screen:
         playing = self._act.key if self._act else ""
         return Group(
             self._head(),
-            *_topology(snapshot),
+            *_topology(snapshot, self._figure.way),
             self._done(),
             self._story(),
             self._client(snapshot),
@@ -135,13 +137,13 @@ class Screen:
         return text
 
 
-def _topology(snapshot: Snapshot) -> list[Text]:
-    """The LAN, one line per adapter: "switch ─┬─ ● eth1 10.1.1.4 ◀ answers"."""
+def _topology(snapshot: Snapshot, way: str) -> list[Text]:
+    """The LAN, one line per adapter, after ``way``: "client ── switch ─┬─ ● eth1 10.1.1.4 ◀ answers"."""
     lines = []
     adapters = [(node, adapter) for node in snapshot.nodes for adapter in node.adapters]
     for i, (node, adapter) in enumerate(adapters):
         edge = "┬" if i == 0 else "└" if i == len(adapters) - 1 else "├"
-        text = Text("client ── switch ─" if i == 0 else " " * 17, no_wrap=True, overflow="ellipsis")
+        text = Text(f"{way}─" if i == 0 else " " * (len(way) - 1), no_wrap=True, overflow="ellipsis")
         text.append(f" {edge}─ " if i else f"{edge}─ ")
         _adapter(text, node, adapter, answers=adapter.name == snapshot.answerer)
         lines.append(text)

@@ -1,17 +1,16 @@
 """The story as a picture: an SVG with one lane per adapter, the client's losses below, what was done above. Pure."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Final
 
-from vipa_cli.demo.acts import FIRST, SECOND, THIRD, VIP
+from vipa_cli.demo.acts import VIP
 from vipa_cli.demo.director import Mark, Story
 from vipa_cli.demo.judge import Verdict
 from vipa_cli.demo.table import final_rows
 
-_LANES: Final = ((FIRST, "10.1.1.4"), (SECOND, "10.1.1.5"), (THIRD, "10.1.1.6"))
-_COLOURS: Final = {FIRST: "#2e7d32", SECOND: "#66a050", THIRD: "#1565c0"}
+_COLOURS: Final = ("#2e7d32", "#66a050", "#1565c0")
 
 _WIDTH: Final = 1400
 _LEFT: Final = 150
@@ -27,12 +26,12 @@ _SECONDS_PER_GRID_LINE: Final = 10
 _TOGETHER: Final = 0.012  # share of the width that one slanted line of words takes
 
 
-def draw(story: Story) -> str:
-    """The whole SVG document. Where no adapter answered, the lanes are empty."""
+def draw(story: Story, lanes: Sequence[tuple[str, str]]) -> str:
+    """The whole SVG document. ``lanes``: (adapter, address) each. Where no adapter answered, the lanes are empty."""
     seconds = max(0.001, story.end_s - story.start_s)
     marks = grouped(story.faults, _TOGETHER * seconds)
     lanes_top = _TOP + 10 + round(max((_length(mark) * math.sin(_SLANT) for mark in marks), default=0))
-    bottom = lanes_top + (len(_LANES) + 1) * _LANE
+    bottom = lanes_top + (len(lanes) + 1) * _LANE
 
     def x(at_s: float) -> float:
         return _LEFT + (at_s - story.start_s) / seconds * (_WIDTH - _LEFT - _RIGHT)
@@ -47,14 +46,14 @@ def draw(story: Story) -> str:
         "</text>",
         *_grid(story, seconds, lanes_top, bottom, x),
     ]
-    for i, (name, address) in enumerate(_LANES):
+    for i, (name, address) in enumerate(lanes):
         y = lanes_top + i * _LANE
         parts.append(f'<text x="8" y="{y + _BAR - 4}">{name} {address}</text>')
         for stretch in story.served:
             if stretch.endpoint == name:
                 long = max(1.0, x(stretch.end_s) - x(stretch.start_s))
-                parts.append(_rect(x(stretch.start_s), y, long, _COLOURS[name]))
-    y = lanes_top + len(_LANES) * _LANE
+                parts.append(_rect(x(stretch.start_s), y, long, _COLOURS[i % len(_COLOURS)]))
+    y = lanes_top + len(lanes) * _LANE
     parts.append(f'<text x="8" y="{y + _BAR - 4}">client, lost</text>')
     for loss in story.losses:
         long = max(_LOSS_MIN, x(loss.until_s) - x(loss.at_s))

@@ -1,0 +1,63 @@
+"""The figures of the scenario that ``vipa demo`` can draw and play; one entry each.
+
+Figure 1: remote clients, behind a router that sends the address to one of the adapters. Figure 2: clients on the LAN,
+who ask by ARP. Figure 3: several machines.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from vipa_cli.demo.acts import ACTS, BEFORE, FIRST, SECOND, THIRD, Act
+from vipa_cli.demo.situation import Situation
+from vipa_cli.playground import Playground
+from vipa_lab.lab import Lab
+from vipa_lab.scenario import Scenario, ibm_i_lab
+
+_LANES: Final = ((FIRST, "10.1.1.4"), (SECOND, "10.1.1.5"), (THIRD, "10.1.1.6"))
+
+
+def _nothing(playground: Playground) -> None:
+    """Nothing but agents takes part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """``stage`` fills the lab, without agents; ``attend`` starts what else takes part, before the first act. ``lanes``:
+    (adapter, its address), most preferred first. ``before``: the situation from which the first act begins. ``way``:
+    from the client to the switch, in a line."""
+
+    title: str
+    drawing: str
+    lanes: tuple[tuple[str, str], ...]
+    acts: tuple[Act, ...]
+    before: Situation
+    stage: Callable[[Lab], Scenario]
+    attend: Callable[[Playground], None] = _nothing
+    way: str = "client ── switch "
+
+
+_LOCAL_CLIENTS: Final = """\
+ client 10.1.1.100          w1                    w2
+        │             10.1.1.4  10.1.1.5       10.1.1.6
+        │                │         │              │
+     ───┴────────────────┴─────────┴──────────────┴───  LAN
+     "who has 10.1.1.7?"  one adapter at a time answers
+"""
+
+_LOCAL: Final = Figure(
+    "clients on the LAN find the address by ARP; adapters and machines fail",
+    _LOCAL_CLIENTS,
+    _LANES,
+    ACTS,
+    BEFORE,
+    ibm_i_lab,
+)
+
+DEFAULT: Final = 2
+
+FIGURES: Final[dict[int, Figure]] = {
+    2: _LOCAL,
+    3: _LOCAL,
+}
+"""By number."""
