@@ -68,13 +68,15 @@ class HealthCheck(msgspec.Struct, frozen=True):
 
 class PlannedVip(msgspec.Struct, frozen=True):
     """One virtual IP in a plan: its addresses (canonical text, IPv4 first), ordered candidates and policy. ``checks``
-    are each node's own affair and not in the digest: nodes that differ in them still hand over to each other."""
+    and ``everywhere`` (it is bound on every candidate, not on the holder only) are each node's own affair and not in
+    the digest: nodes that differ in them still hand over to each other."""
 
     name: str
     addresses: tuple[str, ...]
     succession: tuple[Endpoint, ...]
     policy: Policy = Policy()
     checks: tuple[HealthCheck, ...] = ()
+    everywhere: bool = False
 
     @property
     def id(self) -> int:

@@ -49,7 +49,7 @@ class Duties:
             case act.Guard():
                 self._process.audit.gated = action.addresses
                 yield self.commit("Guard", lambda: self._kernel.guard(action.addresses))
-            case act.Bind() | act.Unbind() | act.Revoke() | act.BeginClaim() | act.Permit() | act.Move():
+            case act.Bind() | act.Unbind() | act.Revoke() | act.Steer() | act.BeginClaim() | act.Permit() | act.Move():
                 yield from self._together((action,))
             case act.Renew():
                 gone = self._process.renewer.keep(dict(action.permits))

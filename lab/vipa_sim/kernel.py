@@ -40,9 +40,10 @@ class Kernel:
         return sender_address not in self.guarded or self.entitled(sender_address, interface, now)
 
     def guard(self, addresses: Iterable[str]) -> bool:
-        """Gate exactly these addresses; makes the tables when they are not there."""
+        """Gate exactly these addresses, and what is still bound of those before; makes the tables when they are not
+        there."""
         self.tables = True
-        self.guarded = set(addresses)
+        self.guarded = set(addresses) | {address for address in self.guarded if self.bound.get(address)}
         return True
 
     def flush(self) -> None:

@@ -44,7 +44,9 @@ def ends(world: World, nodes: Iterable[str]) -> tuple[Endpoint, ...]:
 def give(world: World, succession: tuple[Endpoint, ...], failback: FailbackPolicy | None = None) -> None:
     """A new plan of all virtual IPs reaches the nodes one after another, in an order drawn from the seed."""
     policy = Policy(world.shape.timing, failback or world.shape.failback, world.shape.failback_delay_s)
-    vips = tuple(PlannedVip(vip.name, vip.addresses, succession, policy, vip.checks) for vip in world.plan.vips)
+    vips = tuple(
+        PlannedVip(vip.name, vip.addresses, succession, policy, vip.checks, vip.everywhere) for vip in world.plan.vips
+    )
     world.plan = Plan(world.plan.epoch + 1, vips)
     for machine in world.nodes_of(""):
         share = world.plan_for(machine, world.plan)
@@ -100,7 +102,7 @@ def _off_the_list(world: World) -> None:
 
 def with_succession(vip: PlannedVip, succession: tuple[Endpoint, ...]) -> PlannedVip:
     """The same virtual IP with other candidates."""
-    return PlannedVip(vip.name, vip.addresses, succession, vip.policy, vip.checks)
+    return PlannedVip(vip.name, vip.addresses, succession, vip.policy, vip.checks, vip.everywhere)
 
 
 def _stop(world: World) -> None:

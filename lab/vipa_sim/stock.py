@@ -28,8 +28,9 @@ def take_stock(process: Process, duties: Duties) -> Generator[Commit, bool, list
     for address, where in sorted(kernel.steady):
         held.append(ev.HeldAtStart((address,), where, None, saved.terms.get(address, 0)))
     kept = {event.addresses[0] for event in held}
+    copies = {address for vip in process.machine.plan.vips if vip.everywhere for address in vip.addresses}
     process.audit.bound = {address: where for address, where in kernel.bound.items() if address in kept}
-    for address in sorted(set(kernel.bound) | {a for a, _ in kernel.elected}):
+    for address in sorted(set(kernel.bound) - copies | {a for a, _ in kernel.elected}):
         if address not in kept:
             yield duties.commit("CleanUp", lambda a=address: _drop(process, a))  # type: ignore[misc]
     return held
@@ -43,5 +44,6 @@ def _renew(process: Process, interface: str, permit_s: float) -> bool:
 def _drop(process: Process, address: str) -> bool:
     for _, interface in [key for key in process.kernel.elected if key[0] == address]:
         process.kernel.revoke((address,), interface)
-    process.kernel.unbind((address,))
+    if not any(vip.everywhere and address in vip.addresses for vip in process.machine.plan.vips):
+        process.kernel.unbind((address,))
     return True

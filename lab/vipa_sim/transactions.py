@@ -39,7 +39,7 @@ class Transactions:
         """Carry out actions of one kind; the answers, none for actions that want none."""
         started, first, name = self._process.now, wanted[0], type(wanted[0]).__name__
         for action in wanted:
-            if not isinstance(action, act.Unbind | act.Revoke):
+            if not isinstance(action, act.Unbind | act.Revoke | act.Steer):
                 self._check(action.vip, action.addresses)
         self._world.moved()
         asked_s = self._engine.now
@@ -72,6 +72,8 @@ class Transactions:
                     audited.pop(address, None)
             case act.Revoke():
                 self._kernel.revoke(addresses, first.interface)
+            case act.Steer():
+                self._kernel.reply_by.update(dict.fromkeys(addresses, first.interface))
             case act.BeginClaim():
                 self._world.trace.note(self._machine.name, "begin claim", vips)
                 return self._kernel.begin_claim(addresses, self._process.until(first.timeout_s))

@@ -29,7 +29,7 @@ class Shape:
     """What a world is made of. ``nics``: one number of NICs per node; ``rivals``: the same for the nodes of another
     cluster on the LAN that plans the same virtual IPs. ``keyed``: heartbeats are signed.
     ``by_address``: each node's plan knows the others' endpoints by address alone, as in a standalone folder.
-    ``checked``: VIPs have a health check."""
+    ``checked``: VIPs have a health check. ``everywhere``: they are bound on every candidate."""
 
     nics: tuple[int, ...] = (1, 1, 1)
     rivals: tuple[int, ...] = ()
@@ -46,6 +46,7 @@ class Shape:
     stalls_per_s: float = 0.3
     slow_commits: float = 0.1
     checked: bool = False
+    everywhere: bool = False
 
 
 def world_keys(keyed: bool) -> tuple[Key, ...]:
@@ -144,7 +145,7 @@ class World:
             if order is not None:
                 order.shuffle(ends)
             checks = (CHECK,) if self.shape.checked else ()
-            vips.append(PlannedVip(f"vip{number + 1}", (address,), tuple(ends), policy, checks))
+            vips.append(PlannedVip(f"vip{number + 1}", (address,), tuple(ends), policy, checks, self.shape.everywhere))
         return Plan(epoch, tuple(vips))
 
     def plan_for(self, machine: Machine, plan: Plan) -> Plan:
@@ -158,6 +159,7 @@ class World:
                 tuple(e if e.node == machine.name else Endpoint(e.address) for e in vip.succession),
                 vip.policy,
                 vip.checks,
+                vip.everywhere,
             )
             for vip in plan.vips
         )
@@ -219,7 +221,9 @@ class World:
                 who = " and ".join(f"{node}/{nic.name}" for node, nic in found)
                 wrong.append(f"{vip}: {who} holds it, but the client sends to {client.cached_mac or '?'}")
             for name, machine in self.machines.items():
-                left = machine.powered and machine.process is not None and machine.kernel.bound.get(vip)
-                if left and name not in [node for node, _ in found]:
+                bound = machine.powered and machine.process is not None and machine.kernel.bound.get(vip)
+                if bound and not self.shape.everywhere and name not in [node for node, _ in found]:
                     wrong.append(f"{vip}: still bound on {name} while {' and '.join(n for n, _ in found)} holds it")
+                if self.shape.everywhere and machine.alert and bound != frozenset(machine.nics):
+                    wrong.append(f"{vip}: {name} should have it on all adapters, not on {sorted(bound or ())}")
         return wrong

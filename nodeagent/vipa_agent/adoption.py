@@ -1,6 +1,6 @@
 """Over a restart, in the words of the election: what the kernel still serves (rule 8), what the agent before knew."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 
 from vipa.election.events import HeldAtStart, HeldLast
 from vipa.election.holders import held_last_here
@@ -19,6 +19,12 @@ def adoptable(plan: Plan, held: Iterable[Held], terms: Mapping[str, int]) -> lis
             first = of_vip[0]
             found.append(HeldAtStart(vip.addresses, first.interface, first.until, terms.get(_key(vip.id), 0)))
     return found
+
+
+def copies(plan: Plan, own: Container[str]) -> set[str]:
+    """Addresses that are bound here whoever serves them; ``own``: this node's own addresses."""
+    every = (vip for vip in plan.vips if vip.everywhere and any(e.address in own for e in vip.succession))
+    return {address for vip in every for address in vip.addresses}
 
 
 def memory(node: Node) -> dict[str, int]:

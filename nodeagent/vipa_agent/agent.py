@@ -23,7 +23,7 @@ from vipa.errors import ConfigError
 from vipa.plan import Plan
 from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent import picture
-from vipa_agent.adoption import adoptable, held_last, memory
+from vipa_agent.adoption import adoptable, copies, held_last, memory
 from vipa_agent.executor import Executor
 from vipa_agent.healthchecks import HealthChecks
 from vipa_agent.identity import boot_id, config_of
@@ -205,7 +205,8 @@ class Agent:
         """The first plan: then interfaces, then what the kernel still serves from before a restart (rule 8)."""
         self._begun = True
         adopted = adoptable(planned, self.kernel.held(), self._terms)
-        self.kernel.clean_stale({a for h in adopted for a in h.addresses})
+        own = {a.partition("/")[0] for i in self.kernel.snapshot() for a in i.addresses}
+        self.kernel.clean_stale({a for h in adopted for a in h.addresses}, copies(planned, own))
         self.executor.step(PlanChanged(planned))
         if not self.nics.resync():
             self._interfaces_changed(self.nics.interfaces)

@@ -30,7 +30,7 @@ from vipa.resources.node import (
     VirtualIPNodeStatus,
 )
 from vipa_agent.kernel.clock import boottime_s
-from vipa_agent.picture import reason_of, role, wall
+from vipa_agent.picture import has_copy, reason_of, role, wall
 from vipa_agent.repairs import Repair
 from vipa_agent.reported import Reported
 
@@ -82,11 +82,12 @@ class NodeStatus:
 
     def _vip(self, node: Node, vip: VipState, now_s: float) -> VipStatus:
         failing = checks.failures(node, vip)
-        told, seen = self._told.get(vip.name), (_seen_of(vip), failing)
+        copy = has_copy(node, vip)
+        told, seen = self._told.get(vip.name), (_seen_of(vip), failing, copy)
         if told is not None and self._seen.get(vip.name) == seen:
             return told  # of 2,000 VIPs hardly one changes at a time, and this runs on the loop
         self._seen[vip.name] = seen
-        if told is not None and told.role is Role.SPARE and vip.state is State.SUSPECTING:
+        if told is not None and told.role is Role.SPARE and vip.state is State.SUSPECTING and told.copy is copy:
             return told
         now = VipStatus(
             name=vip.name,
@@ -97,6 +98,7 @@ class NodeStatus:
             term=vip.term,
             failing=failing,
             conflict=vip.conflict,
+            copy=copy,
         )
         same = told is not None and (told.role, told.interface, told.term) == (now.role, now.interface, now.term)
         since = told.since if told is not None and same else wall(vip.since, now_s)

@@ -76,9 +76,15 @@ def _vip(node: Node, vip: VipState, now: float) -> dict[str, Any]:
         "holder": node.config.node if held else vip.holder,
         "failing": list(checks.failures(node, vip)),
         "conflict": vip.conflict,
+        "copy": has_copy(node, vip),
         "planMismatch": sorted(vip.mismatch),
         "succession": [_candidate(node, vip, rank, now) for rank in range(len(vip.succession))],
     }
+
+
+def has_copy(node: Node, vip: VipState) -> bool:
+    """Whether remote clients may be sent here though another node answers ARP: not to a node that is about to stop."""
+    return vip.copied and vip.bound and node.stopping_since is None
 
 
 def reason_of(node: Node, vip: VipState) -> Reason:

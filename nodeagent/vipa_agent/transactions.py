@@ -46,6 +46,8 @@ class Transactions:
                 self._kernel.unbind(addresses)
             case actions.Revoke(interface=interface):
                 self._kernel.revoke(addresses, interface)
+            case actions.Steer(interface=interface):
+                self._kernel.steer(addresses, interface)
             case actions.BeginClaim(timeout_s=timeout_s):
                 ends = boottime_s() + timeout_s
                 ok = self._kernel.begin_claim(addresses, timeout_s)

@@ -79,7 +79,16 @@ class Revoke:
     interface: str
 
 
-OfVip = Bind | Unbind | BeginClaim | Permit | Move | Revoke
+@dataclass(frozen=True, slots=True)
+class Steer:
+    """Replies from the addresses, which are bound and not elected here, leave by ``interface`` from now on."""
+
+    vip: str
+    addresses: tuple[str, ...]
+    interface: str
+
+
+OfVip = Bind | Unbind | BeginClaim | Permit | Move | Revoke | Steer
 """What the kernel does for one virtual IP."""
 
 
@@ -169,6 +178,7 @@ Action = (
     | Move
     | Together
     | Revoke
+    | Steer
     | Renew
     | Announce
     | Probe

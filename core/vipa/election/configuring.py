@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from vipa.election import checks
+from vipa.election import checks, copies
 from vipa.election.actions import Guard
 from vipa.election.events import LocalInterface
 from vipa.election.node import Node
@@ -34,7 +34,7 @@ def take_plan(node: Node, plan: Plan) -> None:
         if vip is not None and (vip.name == state.name or state.state in _STEADY):
             known[state.id] = state
         else:
-            node.release(state)
+            copies.unplanned(node, state)
             node.transition(state, State.IDLE, Reason.PLAN_REMOVED)
     node.exchanging.clear()  # found again under the names of now, when all are looked at
     node.vips = {vip.name: _follow(node, known.get(vip.id), vip, plan.epoch) for vip in plan.vips}
@@ -49,7 +49,9 @@ def take_plan(node: Node, plan: Plan) -> None:
 
 def _follow(node: Node, state: VipState | None, vip: PlannedVip, epoch: int) -> VipState:
     if state is None:
-        return VipState(vip, epoch, vip.id, vip.digest)
+        state = VipState(vip, epoch, vip.id, vip.digest)
+        copies.planned_again(node, state)
+        return state
     if vip.policy.paused and state.elected and all(e.address != state.elected for e in vip.succession):
         # nothing moves: the list is followed when the pause is over, and until then the peers say PlanMismatch
         vip = msgspec.structs.replace(vip, succession=state.succession)
@@ -85,7 +87,7 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
         node.guarded = (guard, identity)
         node.emit(guard)
         for vip in node.vips.values():
-            if vip.bound:
+            if vip.bound and (node.local(vip) or not vip.copied):  # a copy that is to go lingers where it is
                 node.rebind(vip)
     node.dirty.update(node.vips)
 

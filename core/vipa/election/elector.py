@@ -6,7 +6,19 @@ permits first (rule 6), then at its own lateness (rule 5, "distrust yourself fir
 
 from dataclasses import replace
 
-from vipa.election import checks, claim, configuring, handover, holders, holding, lateness, stations, stopping, waiting
+from vipa.election import (
+    checks,
+    claim,
+    configuring,
+    copies,
+    handover,
+    holders,
+    holding,
+    lateness,
+    stations,
+    stopping,
+    waiting,
+)
 from vipa.election.actions import Action, Probe
 from vipa.election.config import Config
 from vipa.election.crowd import LOOKS_MIN
@@ -239,6 +251,7 @@ class Elector:
             self._wakes.schedule(vip)
             (node.exchanging.discard if vip.offer is None else node.exchanging.add)(vip.name)
         self._filled_at = node.now if self._put_off and not draining else NEVER
+        copies.go(node)
         node.out = gathered(node.out)
         stopping.finish(node)
         self.sender.flush(more_frames=isinstance(event, BeatReceived | ArpSeen))
@@ -258,6 +271,7 @@ class Elector:
             stations.contest(node, vip)
         if vip.unbind_at != NEVER and node.now >= vip.unbind_at:
             node.unbind(vip)
+        copies.keep(node, vip)
         if vip.compare_at != NEVER and node.now >= vip.compare_at:
             vip.compare_at = NEVER
             for peer in node.peers.values():
@@ -285,7 +299,7 @@ class Elector:
     def _soonest(self) -> float:
         node = self.node
         at = min(self.sender.next_deadline(), node.health.next_deadline(node.now), stopping.end_at(node))
-        at = min(at, self._wakes.soonest())
+        at = min(at, self._wakes.soonest(), copies.go_at(node))
         for until in node.permits.until.values():
             at = min(at, until)
         at = min(at, self._settled_at) if node.dirty else at

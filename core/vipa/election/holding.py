@@ -23,6 +23,8 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
     vip.permitting = False
     if not event.ok:
         node.note(Reason.CLAIM_EXPIRED, vip.name, event.interface)
+        if node.stays(vip):
+            node.rebind(vip)  # a copy that could not be bound everywhere has no other occasion
         if vip.state is State.CLAIMING and vip.offer is not None:
             # the next *go* is as good as this one: it is repeated until someone holds
             vip.offer.at = node.now

@@ -1,7 +1,7 @@
 """One node's election state, and the small questions all rules ask of it."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vipa.election import checks, rates
 from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Transition, Unbind
@@ -18,6 +18,9 @@ from vipa.election.vip import VipState
 from vipa.heartbeat.model import WireRole
 from vipa.plan import Plan
 from vipa.reasons import Reason
+
+if TYPE_CHECKING:
+    from vipa.election.copies import Leaving
 
 TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
 """Roles whose bearer must know of a holder it may not hear."""
@@ -71,6 +74,8 @@ class Node:
         """Names to be looked at in this step."""
         self.exchanging: set[str] = set()
         """Names with an offer under way, in either direction (rule 4)."""
+        self.leaving: dict[int, "Leaving"] = {}
+        """Copies that are still bound, of virtual IPs that left the plan, by id."""
         self.crowd = Crowd()
         self.measure = Measure()
         self.tellers: dict[int, set[str]] = {}
@@ -117,6 +122,14 @@ class Node:
     def alone(self, vip: VipState) -> bool:
         """Whether this node is the only one of the VIP's plan: its permit is untimed and isolation means nothing."""
         return len(self.local(vip)) == len(vip.succession)
+
+    def interfaces(self, vip: VipState) -> tuple[str, ...]:
+        """Where it is bound, if it is: on this node's candidates, best first."""
+        return tuple(dict.fromkeys(endpoint.interface for _, endpoint in self.local(vip)))
+
+    def stays(self, vip: VipState) -> bool:
+        """Whether it stays bound here whoever serves it (:mod:`vipa.election.copies`)."""
+        return vip.plan.everywhere and self.stopping_since is None and bool(self.local(vip))
 
     def isolated(self, vip: VipState) -> bool:
         """Whether all endpoints here hear no other station (rule 2)."""
@@ -221,19 +234,21 @@ class Node:
         self.transition(vip, State.LISTENING, reason)
 
     def bind(self, vip: VipState) -> None:
-        """Bind on every endpoint here (the gate decides which one answers), to stay until unbound."""
+        """Bind on every endpoint here (the gate decides which one answers), to stay until unbound. A copy is there."""
         vip.unbind_at = NEVER
-        self.rebind(vip)
+        if not vip.bound or not self.stays(vip):
+            self.rebind(vip)
 
     def rebind(self, vip: VipState) -> None:
         """Bind again, on interfaces as they are now; an end that was set stays."""
-        interfaces = tuple(dict.fromkeys(e.interface for _, e in self.local(vip)))
-        self.emit(Bind(vip.name, vip.plan.addresses, interfaces))
+        vip.bound_on = self.interfaces(vip)
+        self.emit(Bind(vip.name, vip.plan.addresses, vip.bound_on))
         vip.bound = True
 
     def linger(self, vip: VipState, until: float) -> None:
-        """Serve what still arrives, then unbind."""
-        vip.unbind_at = vip.linger_until = until
+        """Serve what still arrives, then unbind; what stays bound needs no end."""
+        if not self.stays(vip):
+            vip.unbind_at = vip.linger_until = until
 
     def part(self, vip: VipState) -> None:
         """Unbind: at once, or at the end of a linger that a claim interrupted."""
@@ -243,15 +258,15 @@ class Node:
             self.unbind(vip)
 
     def unbind(self, vip: VipState) -> None:
-        """Remove the addresses, if bound."""
-        if vip.bound:
+        """Remove the addresses, if bound and not to stay."""
+        if vip.bound and not self.stays(vip):
             self.emit(Unbind(vip.name, vip.plan.addresses))
             vip.bound = False
         vip.unbind_at = vip.linger_until = NEVER
 
     def elect(self, vip: VipState, interface: str, address: str) -> None:
         """The kernel answers for ``vip`` on ``interface`` from now on; ``address``: the endpoint's."""
-        vip.interface, vip.elected = interface, address
+        vip.interface, vip.elected, vip.replies_by = interface, address, interface
         self.count(vip)
         self.renew()
 

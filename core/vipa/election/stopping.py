@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from vipa.election import handover
+from vipa.election import copies, handover
 from vipa.election.actions import Stopped
 from vipa.election.health import NEVER
 from vipa.election.node import Node
@@ -18,6 +18,7 @@ def ask(node: Node) -> None:
     """``StopAsked``: from now on everything held is offered away."""
     if node.stopping_since is None:
         node.stopping_since = node.now
+        copies.stop(node)
         node.urgent = True
         node.dirty.update(node.vips)
 
@@ -30,7 +31,8 @@ def hand_over(node: Node, vip: VipState) -> None:
     if remote is None and not paused and (node.draining or node.now < _hears_at(node, vip)):
         vip.recheck_at = max(_hears_at(node, vip), node.now)
     elif remote is None or node.now - node.stopping_since >= STOP_S_MAX:
-        node.release(vip)
+        node.revoke(vip)
+        node.part(vip)
         vip.offer = None
         node.transition(vip, State.SPARE, Reason.SHUTDOWN)
     else:

@@ -7,7 +7,7 @@ stands between them.
 
 from collections.abc import Hashable, Iterable
 
-from vipa.election.actions import Action, Bind, Guard, Move, OfVip, Permit, Renew, Revoke, Together, Unbind
+from vipa.election.actions import Action, Bind, Guard, Move, OfVip, Permit, Renew, Revoke, Steer, Together, Unbind
 from vipa.election.actions import BeginClaim as Begin
 
 
@@ -53,3 +53,5 @@ def _kind(action: OfVip) -> Hashable:
             return Move, action.old, action.new, action.permit_s
         case Revoke():
             return Revoke, action.interface
+        case Steer():
+            return Steer, action.interface

@@ -95,6 +95,12 @@ class VipState:
     local: tuple[tuple[int, LocalEndpoint], ...] | None = None
     """This node's candidates, best first, as long as plan and endpoints stay; see ``Node.local``."""
     bound: bool = False
+    bound_on: tuple[str, ...] = ()
+    """Interfaces it was bound on by this agent."""
+    copied: bool = False
+    """It is bound whoever serves it (binding EveryCandidate)."""
+    replies_by: str = ""
+    """Interface by which the kernel was told to send replies from it."""
     unbind_at: float = NEVER
     linger_until: float = NEVER
     """Clients of before may still send here until then: a claim that comes to nothing does not end it."""

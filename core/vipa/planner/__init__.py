@@ -1,7 +1,7 @@
 """The planner turns a world of objects and nodes into successions. Pure: no I/O, clock or random."""
 
 from vipa.planner.groups import groups
-from vipa.planner.incremental import Answer, Planner, checks_of, policy_of, refusal_of
+from vipa.planner.incremental import Answer, Planner, refusal_of, with_spec
 from vipa.planner.planner import plan
 from vipa.planner.world import InterfaceView, NodeView, World, node_view, world_of
 
@@ -11,11 +11,10 @@ __all__ = [
     "NodeView",
     "Planner",
     "World",
-    "checks_of",
     "groups",
     "node_view",
     "plan",
-    "policy_of",
     "refusal_of",
+    "with_spec",
     "world_of",
 ]

@@ -6,6 +6,8 @@ The answer never depends on the way that led to it: it is the same as that of a 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
+import msgspec
+
 from vipa.plan import HealthCheck, PlannedVip, Policy, Refusal
 from vipa.planner.candidates import Candidates, why_none
 from vipa.planner.conflicts import Addresses, listed_by
@@ -17,7 +19,7 @@ from vipa.resources.durations import parse_duration_s
 from vipa.resources.healthcheck import planned_check
 from vipa.resources.interfacelist import PreferredInterfaceList
 from vipa.resources.validate import Resource, validate
-from vipa.resources.virtualip import VirtualIP
+from vipa.resources.virtualip import Binding, VirtualIP
 
 Answer = PlannedVip | Refusal
 Kept = TypeVar("Kept", VirtualIP, PreferredInterfaceList)
@@ -172,11 +174,11 @@ class Planner:
         for address, lan in zip(parsed, lans, strict=True):
             if edge := edge_of(address, lan):
                 return _refuse(vip, Reason.INVALID, f"{edge}; choose a host's address")
-        planned = PlannedVip(vip.metadata.name, tuple(str(a) for a in parsed), (), policy_of(vip))
+        planned = PlannedVip(vip.metadata.name, tuple(str(a) for a in parsed), ())
         succession = self._candidates.succession(vip, planned.id, lans, pil)
         if not succession:
             return _refuse(vip, Reason.NO_CANDIDATES, why_none(vip, pil, self._nodes))
-        return PlannedVip(planned.name, planned.addresses, tuple(succession), planned.policy, checks_of(vip))
+        return with_spec(msgspec.structs.replace(planned, succession=tuple(succession)), vip)
 
     def _without_list(self, vip: VirtualIP, wanted: str) -> Refusal:
         if bad := self.refusal_of_list(wanted):
@@ -202,6 +204,13 @@ def policy_of(vip: VirtualIP) -> Policy:
 def checks_of(vip: VirtualIP) -> tuple[HealthCheck, ...]:
     """What ``vip``, which is valid, wants each node to ask itself; nothing twice."""
     return tuple(dict.fromkeys(map(planned_check, vip.spec.health_checks)))
+
+
+def with_spec(planned: PlannedVip, vip: VirtualIP) -> PlannedVip:
+    """``planned`` with all that ``vip``, which is valid, says of itself besides addresses and candidates."""
+    return msgspec.structs.replace(
+        planned, policy=policy_of(vip), checks=checks_of(vip), everywhere=vip.spec.binding is Binding.EVERY_CANDIDATE
+    )
 
 
 def refusal_of(obj: Resource) -> Refusal | None:

@@ -18,7 +18,7 @@ from vipa.resources.interfacelist import ENTRIES_MAX
 from vipa.resources.names import INTERFACE_MAX, LABEL_REMEDY, NODE_REMEDY, interface_problem, is_label, is_node
 from vipa.resources.node import AssignedEndpoint, Assignment, VirtualIPNodeSpec
 from vipa.resources.problems import Path, Problem, shown
-from vipa.resources.virtualip import Failback
+from vipa.resources.virtualip import Binding, Failback
 
 SUCCESSION_MAX: Final = ENTRIES_MAX
 """The planner makes no longer one (:mod:`vipa.planner.candidates`)."""
@@ -51,6 +51,7 @@ def assignment_of(vip: PlannedVip) -> Assignment:
             assigned_check(check, duration_text(check.interval_s), duration_text(check.timeout_s))
             for check in vip.checks
         ),
+        binding=Binding.EVERY_CANDIDATE if vip.everywhere else Binding.HOLDER,
     )
 
 
@@ -88,6 +89,7 @@ def vip_of(assignment: Assignment) -> PlannedVip:
             paused=assignment.paused,
         ),
         checks=tuple(dict.fromkeys(planned_check(check_in(c)) for c in assignment.health_checks)),
+        everywhere=assignment.binding is Binding.EVERY_CANDIDATE,
     )
 
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 from vipa.resources.healthcheck import CHECKS_MAX, AssignedCheck
 from vipa.resources.meta import API_VERSION, Object, ObjectMeta, Wire
 from vipa.resources.texts import Address, Time
-from vipa.resources.virtualip import Failback
+from vipa.resources.virtualip import Binding, Failback
 from vipa.timing import Timing
 
 ASSIGNMENTS_MAX: Final = 10_000
@@ -50,6 +50,7 @@ class Assignment(Wire, frozen=True):
     health_checks: Annotated[
         tuple[AssignedCheck, ...], Meta(max_length=CHECKS_MAX, description="As the VirtualIP has them")
     ] = ()
+    binding: Binding = Binding.HOLDER
 
 
 class VirtualIPNodeSpec(Wire, frozen=True):
@@ -86,6 +87,9 @@ class VipStatus(Wire, frozen=True):
         tuple[str, ...], Meta(description="Health checks that fail on this node, and how; empty: none does")
     ] = ()
     conflict: Annotated[str, Meta(description="MAC of a foreign station that has the address too")] = ""
+    copy: Annotated[
+        bool, Meta(description="EveryCandidate: the address is defined here, whoever answers ARP for it")
+    ] = False
 
 
 class PathStatus(Wire, frozen=True):

@@ -161,6 +161,16 @@ class Flips:
                             del self._mirror.known[ref][key]
                     return
 
+    def steer(self, addresses: Sequence[str], interface: str) -> None:
+        """Replies from the addresses leave by ``interface``; who answers stays as it is."""
+        with self._gate.lock:
+            for _ in range(_TRIES):
+                change = self._mirror.change()
+                self._steering.flip(change, addresses, interface)
+                if not self._mirror.commit(change):
+                    return
+                self._mirror.reload()
+
     def lapse(self, interface: str) -> None:
         """Un-elect every timed virtual IP of ``interface``: its permit has ended."""
         with self._gate.lock:

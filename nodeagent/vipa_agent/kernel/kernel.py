@@ -62,6 +62,8 @@ class Kernel:
             undo.callback(self._renewer.close)
             self._lapsed = lapsed
             self._open_fence = False
+            self._waiting: dict[str, tuple[str, ...]] = {}
+            """What is to be bound again, and where, once the fence is closed."""
             self._resources = undo.pop_all()
 
     @property
@@ -93,22 +95,25 @@ class Kernel:
 
     def bind(self, addresses: Iterable[str], interfaces: Iterable[str]) -> None:
         """Bind the addresses on these interfaces and no others (one may have left the list); bound already is success,
-        a missing interface is passed over. Raises KernelError for an address that is not gated: it would be answered
+        a missing interface is passed over. While the fence is open nothing is bound: it waits for that to end. Raises KernelError for an address that is not gated: it would be answered
         everywhere."""
-        every = tuple(addresses)
+        every, wanted = tuple(addresses), tuple(interfaces)
         if self._open_fence:
+            self._waiting.update(dict.fromkeys(every, wanted))
             return
         ungated = set(every) - self._gate.vips()
         if ungated:
             raise KernelError(f"{', '.join(sorted(ungated))}: not gated; call guard before bind")
         known = self.links.indexes()
-        indexes = [known[name] for name in interfaces if name in known]
+        indexes = [known[name] for name in wanted if name in known]
         self._addresses.bind(every, indexes)
         self._addresses.unbind(every, but=indexes)
 
     def unbind(self, addresses: Iterable[str]) -> None:
         """Remove the addresses from every interface; absent is success."""
         every = set(addresses)
+        for address in every:
+            self._waiting.pop(address, None)
         self._addresses.unbind(every)
         if every - self._wanted:
             self._gate.release(every - self._wanted)
@@ -142,10 +147,13 @@ class Kernel:
             self._steering.doubt()
             self._apply_guard()
             elected.put_back(self._lapse)
-            self._open_fence = False
+        self._close_fence()
 
     def open_fence(self) -> None:
         """The gate stays broken for a while: until it is mended no virtual IP is bound, nor claimed."""
+        names = {ifindex: name for name, ifindex in self.links.indexes().items()}
+        for address, ifindex in sorted(self._addresses.bound):
+            self._waiting[address] = (*self._waiting.get(address, ()), names.get(ifindex, ""))
         self._open_fence = True
         self._unbind_all()
 
@@ -179,6 +187,10 @@ class Kernel:
         """Stop answering for the addresses; they stay bound."""
         self._flips.revoke(addresses, interface)
 
+    def steer(self, addresses: Sequence[str], interface: str) -> None:
+        """Replies from the addresses, elected nowhere here, leave by ``interface`` from now on."""
+        self._flips.steer(addresses, interface)
+
     def renew(self, permits: Mapping[str, float]) -> None:
         """Keep exactly these permits alive (interface → permit_s) as long as ``tick`` is called."""
         self._renewer.keep(permits)
@@ -191,11 +203,11 @@ class Kernel:
         """What is elected and alive from before a restart, renewed once. To be asked before the first ``guard``."""
         return self._flips.held()
 
-    def clean_stale(self, keep: Iterable[str]) -> None:
-        """Un-elect and unbind every virtual IP of ours that is not in ``keep``."""
+    def clean_stale(self, keep: Iterable[str], copies: Iterable[str] = ()) -> None:
+        """Un-elect every virtual IP of ours that is not in ``keep``; unbind it too unless it is one of ``copies``."""
         kept = set(keep)
         self._flips.unelect_all_but(kept)
-        self.unbind(self.bound() - kept)
+        self.unbind(self.bound() - kept - set(copies))
 
     def clean_up(self) -> None:
         """Remove all of ours from the node: addresses first, then steering, then the gate. Goes on past an error and
@@ -215,6 +227,15 @@ class Kernel:
     def close(self) -> None:
         """Stop renewing and close everything. What the kernel holds stays, and ends by itself."""
         self._resources.close()
+
+    def _close_fence(self) -> None:
+        self._open_fence = False
+        waiting, self._waiting = self._waiting, {}
+        together: dict[tuple[str, ...], list[str]] = {}
+        for address in waiting.keys() & self._gate.vips():
+            together.setdefault(waiting[address], []).append(address)
+        for interfaces, addresses in together.items():
+            self.bind(addresses, interfaces)
 
     def _unbind_all(self) -> None:
         self._addresses.unbind(self.bound())

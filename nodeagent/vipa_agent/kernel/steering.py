@@ -46,6 +46,8 @@ class Steering:
         self._routes = {4: Routes(route_socket, mask), 6: Routes(route_socket, mask, socket.AF_INET6)}
         self._mask = mask
         self._forwarded_replies = forwarded_replies
+        self._ways: dict[bytes, str] = {}
+        """Interface by which replies of each virtual IP were told to leave last, by its key."""
         self._made: frozenset[int] | None = None
         self._heeding: dict[str, int] = {}
         """Interfaces that must heed marks, and their indexes."""
@@ -65,6 +67,8 @@ class Steering:
         every = [(name, address) for name, address in own if name in indexes]
         wanted = marks.shared_lans(every)
         gated = frozenset(vips)
+        ours_now = {sets.address_key(vip) for vip in gated}
+        self._ways = {key: interface for key, interface in self._ways.items() if key in ours_now}
         if any(":" in address for address in gated):
             # Replies from a virtual IPv6 address need a way out too where the endpoint is known by its IPv4 address.
             ours = {name for name, _ in every}
@@ -117,8 +121,9 @@ class Steering:
         )
         return next((f"src_valid_mark of {name}" for name in off), "")
 
-    def flip(self, change: Change, addresses: Iterable[str], interface: str) -> None:
+    def flip(self, change: Change, addresses: Sequence[str], interface: str) -> None:
         """Add to a transaction: replies from these virtual IPs leave by ``interface`` from now on."""
+        self._ways.update((sets.address_key(address), interface) for address in addresses)
         if sets.NIC not in self._mirror.known:
             return
         slot = self._slots().get(interface)
@@ -215,10 +220,12 @@ class Steering:
         ]
 
     def _current_out(self, family: sets.Family, vips: Iterable[str], slots: Mapping[str, int]) -> dict[bytes, bytes]:
-        """Where replies of virtual IPs go now: by the election, or as they went (a lingering holder still serves)."""
+        """Where replies of virtual IPs go now: by the election, or as they went (a lingering holder still serves, and so
+        does a copy that is not elected); that of what somebody removed is remembered."""
         keys = {sets.address_key(vip) for vip in vips}
         chains = {_chain(slot) for slot in slots.values()}
-        out = {k: d for k, d in self._mirror.known[family.out].items() if k in keys and chain_of(d) in chains}
+        out = {k: jump(_chain(slots[on])) for k, on in self._ways.items() if k in keys and on in slots}
+        out |= {k: d for k, d in self._mirror.known[family.out].items() if k in keys and chain_of(d) in chains}
         for ref in (family.record.elected, family.record.steady):
             for pair in self._mirror.known[ref]:
                 address, interface = sets.pair_of(pair)

@@ -6,8 +6,8 @@ then its interfaces are unknown, which is no reason to plan without them: the ag
 
 import msgspec
 
-from vipa.plan import Endpoint, PlannedVip, Policy
-from vipa.planner import checks_of, policy_of
+from vipa.plan import Endpoint, PlannedVip
+from vipa.planner import with_spec
 from vipa.planner.candidates import SUCCESSION_MAX
 from vipa.resources.assigned import AssignedError, vip_of
 from vipa.resources.node import Assignment
@@ -58,8 +58,8 @@ def _shown(seen: SeenVip) -> PlannedVip | None:
     order = tuple(Endpoint(c.address, c.node, c.interface) for c in seen.status.succession)
     if not order or not seen.status.addresses:
         return None
-    policy, checks = (policy_of(seen.spec), checks_of(seen.spec)) if seen.spec is not None else (Policy(), ())
-    return PlannedVip(seen.meta.name, seen.status.addresses, order, policy, checks)
+    plain = PlannedVip(seen.meta.name, seen.status.addresses, order)
+    return with_spec(plain, seen.spec) if seen.spec is not None else plain
 
 
 def _place(endpoint: Endpoint, before: tuple[Endpoint, ...], order: list[Endpoint]) -> int:

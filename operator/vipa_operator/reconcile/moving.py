@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from vipa.plan import Endpoint, FailbackPolicy, PlannedVip, Refusal
-from vipa.planner import checks_of, policy_of
+from vipa.planner import with_spec
 from vipa.planner.candidates import SUCCESSION_MAX
 from vipa.reasons import Reason
 from vipa.resources.virtualip import MovePhase, MoveStatus
@@ -54,13 +54,13 @@ def base(
     if last is None or answer.reason not in KEPT or set(last.addresses) != set(seen.wanted):
         return None
     # How it moves is not lost with its order; what was written last may have had to move at once.
-    moves = (policy_of(seen.spec), checks_of(seen.spec)) if seen.spec is not None else (last.policy, last.checks)
+    last = with_spec(last, seen.spec) if seen.spec is not None else last
     order = tuple(e for e in last.succession if e.address not in last.addresses)
     usable = tuple(e for e in order if _may_serve(e, cluster))
     if not usable and holding is not None:
         at = (holding.node, holding.report.interface)
         usable = tuple(e for e in order if (e.node, e.interface) == at)
-    return msgspec.structs.replace(last, succession=usable, policy=moves[0], checks=moves[1]) if usable else None
+    return msgspec.structs.replace(last, succession=usable) if usable else None
 
 
 def nothing(seen: SeenVip, answer: PlannedVip | Refusal) -> Decided:

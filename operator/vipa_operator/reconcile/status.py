@@ -134,12 +134,17 @@ def _why(facts: Facts, endpoint: Endpoint, at: int, held: int | None, health: He
 
 
 def _next_hops(facts: Facts, holder: HolderStatus | None) -> tuple[str, ...]:
-    """The healthy interfaces of the node that has the address bound: traffic is accepted on each of them, whatever the
-    health checks say of the program behind."""
-    if holder is None or facts.plan is None:
+    """The healthy interfaces of the nodes that have the address bound: traffic is accepted on each of them. The holder's
+    whatever the health checks say of the program behind, for it may be the only one; those of nodes with a copy
+    (binding EveryCandidate) where none fails."""
+    if facts.plan is None:
         return ()
+    holding = {holder.node} if holder is not None else set()
+    if facts.plan.everywhere:
+        having = {node for node, report in facts.reports.items() if report.copy and not report.failing}
+        holding = having or holding
     known = zip(facts.plan.succession, facts.health, strict=True)
-    here = [(e, health.own) for e, health in known if health.healthy and e.node == holder.node]
+    here = [(e, health.own) for e, health in known if health.healthy and e.node in holding]
     return tuple(hop for endpoint, own in here for hop in _hops(facts.plan, endpoint, own))
 
 

@@ -43,6 +43,7 @@ class Machine:
         self.on, self.frozen, self.stopped, self.starts = True, False, False, 0
         self.bound: set[str] = set()
         self.elected: dict[str, str] = {}
+        self.replies: dict[str, str] = {}
         self.alive: dict[str, float] = {}
         self.claims: dict[str, float] = {}
         self.renewing: tuple[tuple[str, float], ...] = ()
@@ -169,6 +170,8 @@ class Machine:
                 self.bound.add(vip)
             case act.Unbind(vip):
                 self.bound.discard(vip)
+            case act.Steer(_, addresses, interface):
+                self.replies |= dict.fromkeys(addresses, interface)
             case act.BeginClaim(vip, _, timeout_s):
                 self.claims[vip] = now + timeout_s
                 later(lambda: ev.ClaimReady(vip, True))
@@ -207,6 +210,7 @@ class Machine:
     def _elect(self, vip: str, addresses: tuple[str, ...], interface: str, permit_s: float | None) -> ev.Event:
         until = None if permit_s is None else self.net.now + permit_s
         self.elected.update(dict.fromkeys(addresses, interface))
+        self.replies.update(dict.fromkeys(addresses, interface))
         self.alive[interface] = float("inf") if until is None else until
         return ev.Permitted(vip, interface, True, until)
 
