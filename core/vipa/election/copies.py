@@ -1,8 +1,9 @@
 """``binding: EveryCandidate``: each candidate has the address bound from the start, a *copy*, whoever answers for it.
 
-So remote clients can be spread over all of them, and a takeover binds nothing. The gate keeps a copy that is not elected
-from answering; this module says when a copy comes, by which adapter its replies leave, and when it goes: not with the
-right to answer, but when the node is no candidate any more, and then with a linger, since routers learn of it later.
+So remote clients can be spread over all of them, and a takeover binds nothing. The gate keeps a copy that is not
+elected from answering. This module says when a copy comes, by which adapter its replies leave, and when it goes: not
+with the right to answer, but when the node is no candidate any more, and then with a linger, since routers learn of it
+later.
 """
 
 from typing import Final, NamedTuple

@@ -74,7 +74,7 @@ class Node:
         """Names to be looked at in this step."""
         self.exchanging: set[str] = set()
         """Names with an offer under way, in either direction (rule 4)."""
-        self.leaving: dict[int, "Leaving"] = {}
+        self.leaving: dict[int, Leaving] = {}
         """Copies that are still bound, of virtual IPs that left the plan, by id."""
         self.crowd = Crowd()
         self.measure = Measure()
