@@ -87,7 +87,7 @@ def test_a_claim_that_comes_to_nothing_leaves_the_copy(net: Net) -> None:
 
 
 def test_a_lapsed_permit_leaves_the_copy(net: Net) -> None:
-    a, b = figure_3(net)
+    a, _ = figure_3(net)
     seen = len(net.log)
     a.frozen = True
     net.until(lambda: net.answerers() == ["b"], 3)

@@ -95,8 +95,8 @@ class Kernel:
 
     def bind(self, addresses: Iterable[str], interfaces: Iterable[str]) -> None:
         """Bind the addresses on these interfaces and no others (one may have left the list); bound already is success,
-        a missing interface is passed over. While the fence is open nothing is bound: it waits for that to end. Raises KernelError for an address that is not gated: it would be answered
-        everywhere."""
+        a missing interface is passed over. While the fence is open nothing is bound: it waits for that to end. Raises
+        KernelError for an address that is not gated: it would be answered everywhere."""
         every, wanted = tuple(addresses), tuple(interfaces)
         if self._open_fence:
             self._waiting.update(dict.fromkeys(every, wanted))

@@ -220,8 +220,8 @@ class Steering:
         ]
 
     def _current_out(self, family: sets.Family, vips: Iterable[str], slots: Mapping[str, int]) -> dict[bytes, bytes]:
-        """Where replies of virtual IPs go now: by the election, or as they went (a lingering holder still serves, and so
-        does a copy that is not elected); that of what somebody removed is remembered."""
+        """Where replies of virtual IPs go now: by the election, or as they went (a lingering holder still serves, and
+        so does a copy that is not elected); that of what somebody removed is remembered."""
         keys = {sets.address_key(vip) for vip in vips}
         chains = {_chain(slot) for slot in slots.values()}
         out = {k: jump(_chain(slots[on])) for k, on in self._ways.items() if k in keys and on in slots}

@@ -134,9 +134,9 @@ def _why(facts: Facts, endpoint: Endpoint, at: int, held: int | None, health: He
 
 
 def _next_hops(facts: Facts, holder: HolderStatus | None) -> tuple[str, ...]:
-    """The healthy interfaces of the nodes that have the address bound: traffic is accepted on each of them. The holder's
-    whatever the health checks say of the program behind, for it may be the only one; those of nodes with a copy
-    (binding EveryCandidate) where none fails."""
+    """The healthy interfaces of the nodes that have the address bound: traffic is accepted on each of them. The
+    holder's whatever the health checks say of the program behind, for it may be the only one; those of nodes with a
+    copy (binding EveryCandidate) where none fails."""
     if facts.plan is None:
         return ()
     holding = {holder.node} if holder is not None else set()
