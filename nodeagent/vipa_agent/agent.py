@@ -92,6 +92,7 @@ class Agent:
         self._retire = asyncio.Event()
         self._terms: dict[str, int] = {}
         self._own: tuple[tuple[str, str], ...] = ()
+        self._gateways: dict[str, tuple[str, ...]] = {}
         self._first = first
         self._begun = False
         self._scrape: ScrapeServer | None = None
@@ -258,7 +259,11 @@ class Agent:
 
     def _interfaces_changed(self, interfaces: tuple[LocalInterface, ...]) -> None:
         self.shown.changed()
+        gateways = {i.name: i.gateways for i in interfaces}
         if self._begun:
+            if gateways != self._gateways and self._own:
+                self._guard()  # replies of every adapter go by them
+            self._gateways = gateways
             self.executor.step(InterfacesChanged(self.mender.judged(interfaces)))
             self._open_sockets()
             self.turns.sleep()

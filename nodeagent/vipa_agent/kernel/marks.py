@@ -6,9 +6,10 @@ in a mask of their own.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from vipa.election.events import LocalInterface
 from vipa_agent.kernel.errors import Unsupported
 
 DEFAULT_MASK: Final = 0x00F00000
@@ -24,6 +25,32 @@ def shared_lans(own: Iterable[tuple[str, str]]) -> set[str]:
         for other, network2 in networks
         if name != other and network.version == network2.version and network.overlaps(network2)
     }
+
+
+def gateways(
+    own: Iterable[tuple[str, str]], links: Sequence[LocalInterface], version: int
+) -> dict[str, tuple[str, ...]]:
+    """Gateways of each interface of ``own``, which holds (interface, own address with prefix length), for this IP
+    version.
+
+    Those of its own default routes; else those of another interface on its LAN: a node mostly has one default route,
+    and remote clients that came in elsewhere are to be answered there.
+    """
+    of = {link.name: tuple(g for g in link.gateways if ("." if version == 4 else ":") in g) for link in links}
+    networks: dict[str, list[ipaddress.IPv4Network | ipaddress.IPv6Network]] = {}
+    for name, address in own:
+        networks.setdefault(name, []).append(ipaddress.ip_interface(address).network)
+    found: dict[str, tuple[str, ...]] = {}
+    for name, here in networks.items():
+        mates = [other for other, there in networks.items() if other != name and set(here) & set(there)]
+        lent = [g for mate in mates for g in of.get(mate, ()) if _on_link(g, here)]
+        found[name] = of.get(name, ()) or tuple(lent)
+    return found
+
+
+def _on_link(gateway: str, networks: Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    address = ipaddress.ip_address(gateway)
+    return address.is_link_local or any(address in network for network in networks)
 
 
 def slots(wanted: Iterable[str], present: Mapping[str, int], mask: int) -> dict[str, int]:

@@ -201,8 +201,7 @@ class Steering:
         indexes: Mapping[str, int],
         version: int,
     ) -> list[NicRoutes]:
-        six = version == 6
-        gateways = {link.name: tuple(g for g in link.gateways if (":" in g) is six) for link in links}
+        gateways = marks.gateways(own, links, version)
         networks: dict[str, list[str]] = {}
         for name, address in own:
             networks.setdefault(name, []).append(str(ipaddress.ip_interface(address).network))
