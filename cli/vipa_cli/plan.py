@@ -11,6 +11,7 @@ from rich.table import Table
 
 from vipa.plan import Plan, PlannedVip
 from vipa.planner import groups, plan, world_of
+from vipa.resources.assigned import binding_of
 from vipa_agent.sources.folder import Loaded, load_files
 from vipa_agent.sources.manifests import FileProblem
 
@@ -54,6 +55,7 @@ def as_json(planned: Plan, problems: Sequence[FileProblem]) -> dict[str, object]
                 "group": group_of[vip.name],
                 "policy": vip.policy,
                 "healthChecks": vip.checks,
+                "binding": binding_of(vip),
                 "succession": vip.succession,
             }
             for vip in planned.vips
@@ -89,7 +91,7 @@ def _print_tables(planned: Plan, problems: Sequence[FileProblem]) -> None:
     console = Console()
     if planned.vips:
         table = Table(box=None, pad_edge=False)
-        for header in ("VIRTUAL IP", "ADDRESS", "SUCCESSION", "TIMING", "FAILBACK"):
+        for header in ("VIRTUAL IP", "ADDRESS", "BOUND ON", "SUCCESSION", "TIMING", "FAILBACK"):
             table.add_column(header, no_wrap=True)
         for vip in planned.vips:
             table.add_row(*_row(vip))
@@ -114,7 +116,9 @@ def _row(vip: PlannedVip) -> tuple[str, ...]:
     policy = vip.policy
     delay = f" {policy.failback_delay_s:g}s" if policy.failback == "Delayed" else ""
     paused = " (paused)" if policy.paused else ""
-    return vip.name + paused, "\n".join(vip.addresses), order, policy.timing.value, f"{policy.failback.value}{delay}"
+    bound = "every candidate" if vip.everywhere else "the holder"
+    moves = policy.timing.value, f"{policy.failback.value}{delay}"
+    return vip.name + paused, "\n".join(vip.addresses), bound, order, *moves
 
 
 def _print_bad(console: Console, line: str) -> None:

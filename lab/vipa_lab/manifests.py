@@ -9,13 +9,15 @@ def virtual_ip(
     timing: str = "Calm",
     preferred: str = "ibm-i",
     checks: str = "[]",
+    binding: str = "Holder",
 ) -> str:
     """A VirtualIP manifest. ``address``: one, or two with a comma. Calm by default: on a busy machine a loop stands
     still longer than Default's silence."""
     return (
         f"apiVersion: vipa.dev/v1alpha1\nkind: VirtualIP\nmetadata: {{name: {name}}}\nspec:\n"
         f"  addresses: [{address}]\n  preferredInterfaceList: {preferred}\n"
-        f"  failback: {failback}\n  timing: {timing}\n  healthChecks: {checks}\n---\n"
+        f"  failback: {failback}\n  timing: {timing}\n  healthChecks: {checks}\n"
+        f"  binding: {binding}\n---\n"
     )
 
 

@@ -47,8 +47,10 @@ checks = st.builds(
 ).map(lambda check: msgspec.structs.replace(check, path="") if check.kind is CheckKind.TCP else check)
 
 
-def planned(number: int, succession: list[Endpoint], policy: Policy, asked: list[HealthCheck]) -> PlannedVip:
-    return PlannedVip(f"vip-{number:02}", (f"10.1.2.{number}",), tuple(succession), policy, tuple(asked))
+def planned(
+    number: int, succession: list[Endpoint], policy: Policy, asked: list[HealthCheck], everywhere: bool
+) -> PlannedVip:
+    return PlannedVip(f"vip-{number:02}", (f"10.1.2.{number}",), tuple(succession), policy, tuple(asked), everywhere)
 
 
 vips = st.builds(
@@ -57,6 +59,7 @@ vips = st.builds(
     st.lists(endpoints, min_size=1, max_size=5, unique_by=lambda e: e.address),
     policies,
     st.lists(checks, max_size=3, unique=True),
+    st.booleans(),
 )
 plans = st.builds(
     Plan,

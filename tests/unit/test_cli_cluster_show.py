@@ -49,9 +49,10 @@ def status_text(width: int, *, colours: bool = False, heart: Pulse = LEADS) -> s
     return stream.getvalue()
 
 
-def explain_text(width: int, name: str, failing: str = "") -> str:
+def explain_text(width: int, name: str, failing: str = "", binding: str = "Holder") -> str:
     """``failing``: a health check that fails on w2."""
     vip = copy.deepcopy(next(v for v in RECORDED["VirtualIP"] if v["metadata"]["name"] == name))
+    vip["spec"]["binding"] = binding
     for candidate in vip["status"]["succession"]:
         if failing and candidate["node"] == "w2":
             candidate |= {"healthy": False, "reason": "HealthCheckFailed", "failing": [failing]}
@@ -127,6 +128,13 @@ def test_explain_says_which_health_check_fails_where() -> None:
     assert "3  w2/eth1    10.1.1.6  cannot  HealthCheckFailed" in text
     assert "its health checks fail: http 80 /ready: status 503" in text
     assert "when w1 loses power: nobody" not in text
+
+
+def test_explain_says_where_remote_clients_can_be_sent() -> None:
+    assert "EveryCandidate" not in explain_text(200, "erp")
+    text = explain_text(200, "erp", binding="EveryCandidate")
+    assert "each candidate's node has the address, one answers ARP; remote clients can be sent to 10.1.1.4" in text
+    assert "no adapter takes remote clients now" in explain_text(200, "web", binding="EveryCandidate")
 
 
 def test_explain_of_one_that_nobody_serves() -> None:

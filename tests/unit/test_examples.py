@@ -19,7 +19,7 @@ def planned(capsys: pytest.CaptureFixture[str], *files: str) -> dict[str, list[s
 
 
 def test_there_is_no_example_without_a_test() -> None:
-    names = {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml", "dual-stack.yaml"}
+    names = {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml", "dual-stack.yaml", "figure-3.yaml"}
     assert {p.name for p in EXAMPLES.glob("*.yaml")} == names
 
 
@@ -47,8 +47,20 @@ def test_dual_stack(capsys: pytest.CaptureFixture[str]) -> None:
     assert orders["mirror"] == ["fd00:2::6", "fd00:2::4"]
 
 
+def test_figure_3(capsys: pytest.CaptureFixture[str]) -> None:
+    order = planned(capsys, str(EXAMPLES / "figure-3.yaml"))["erp"]
+    assert set(order[:2]) == {"10.1.1.4", "10.1.1.5"}, "the machine with two LAN connections answers ARP"
+    assert order[2:] == ["10.1.1.6"]
+    assert plan_command([str(EXAMPLES / "figure-3.yaml")], "json") == 0
+    assert json.loads(capsys.readouterr().out)["vips"][0]["binding"] == "EveryCandidate"
+    assert plan_command([str(EXAMPLES / "figure-3.yaml")]) == 0
+    assert "every candidate" in capsys.readouterr().out
+
+
 def test_all_examples_are_one_good_folder(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(planned(capsys, str(EXAMPLES))) == 7
+    """But for the figures, which are one system each, with one address."""
+    files = (str(p) for p in sorted(EXAMPLES.glob("*.yaml")) if not p.name.startswith("figure-"))
+    assert len(planned(capsys, *files)) == 7
 
 
 def test_the_table_shows_the_order(capsys: pytest.CaptureFixture[str]) -> None:

@@ -131,7 +131,7 @@ def test_a_nodes_own_address_is_refused_but_what_was_served_stays(three: FakeClu
 
 
 def test_what_is_not_supported_yet_is_refused_and_what_was_served_stays(three: FakeCluster) -> None:
-    spec = {"addresses": ["10.1.1.7"], "preferredInterfaceList": "office", "binding": "EveryCandidate"}
+    spec = {"addresses": ["10.1.1.7"], "preferredInterfaceList": "office", "partition": "Single"}
     three.put(Kind.VIP, "erp", spec=spec)
     three.sync()
     assert three.condition("erp", "Accepted") == ("False", "NotSupportedYet")

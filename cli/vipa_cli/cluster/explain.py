@@ -20,6 +20,7 @@ from vipa_cli.cluster.words import words_for
 
 # A line for people; -o json has all names.
 _NAMES_SHOWN: Final = 5
+_EVERYWHERE: Final = "EveryCandidate"
 COLUMNS: Final = (
     Column("#", 1),
     Column("CANDIDATE"),
@@ -52,6 +53,7 @@ def gather(client: Client, vip: Json, seen: View, heart: Pulse) -> Json:
         **seen._asdict(),
         "operator": heart._asdict(),
         "holding": status_of(vip).get("holder"),
+        "binding": spec_of(vip).get("binding") or "Holder",
         "candidates": [_candidate(vip, c, unasked) for c in status_of(vip).get("succession") or ()],
         "noCandidates": strangers(vip, nodes or (), agents or (), pil) if known else None,
         "next": [each._asdict() for each in foresee(vip)],
@@ -114,12 +116,20 @@ def _who(vip: Json, seen: View, document: Json, paper: Paper, now: datetime) -> 
         paper.line(f"{reason}: {words_for(reason) or 'a word of another version'}", indent=2, hang=2)
     for wrong in seen.wrong:
         paper.line(wrong, "bad", 2, 2)
+    if document["binding"] == _EVERYWHERE:
+        paper.line(_everywhere(document), indent=2, hang=2)
     if spec_of(vip).get("paused"):
         paper.line("spec.paused is set: whoever holds it keeps it, nothing moves", "warn", 2, 2)
     if seen.move:
         paper.line(f"a move to {seen.move} was asked for and is under way", "warn", 2, 2)
     if document["operator"]["alive"] is False:
         paper.line(f"{document['operator']['says']}; what is shown may be old", "warn", 2, 2)
+
+
+def _everywhere(document: Json) -> str:
+    hops = document["nextHops"]
+    taken = f"remote clients can be sent to {', '.join(hops)}" if hops else "no adapter takes remote clients now"
+    return f"spec.binding is {_EVERYWHERE}: each candidate's node has the address, one answers ARP; {taken}"
 
 
 def _why(document: Json, paper: Paper) -> None:

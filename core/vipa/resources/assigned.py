@@ -51,8 +51,13 @@ def assignment_of(vip: PlannedVip) -> Assignment:
             assigned_check(check, duration_text(check.interval_s), duration_text(check.timeout_s))
             for check in vip.checks
         ),
-        binding=Binding.EVERY_CANDIDATE if vip.everywhere else Binding.HOLDER,
+        binding=binding_of(vip),
     )
+
+
+def binding_of(vip: PlannedVip) -> Binding:
+    """In the words of a VirtualIP."""
+    return Binding.EVERY_CANDIDATE if vip.everywhere else Binding.HOLDER
 
 
 def shares(plan: Plan) -> dict[str, tuple[Assignment, ...]]:

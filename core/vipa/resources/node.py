@@ -50,7 +50,7 @@ class Assignment(Wire, frozen=True):
     health_checks: Annotated[
         tuple[AssignedCheck, ...], Meta(max_length=CHECKS_MAX, description="As the VirtualIP has them")
     ] = ()
-    binding: Binding = Binding.HOLDER
+    binding: Annotated[Binding, Meta(description="As the VirtualIP has it")] = Binding.HOLDER
 
 
 class VirtualIPNodeSpec(Wire, frozen=True):

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from vipa.reasons import Reason
 from vipa.resources.pool import VirtualIPPool
 from vipa.resources.problems import Path, Problem
-from vipa.resources.virtualip import AttachmentType, Binding, Partition, VirtualIP
+from vipa.resources.virtualip import AttachmentType, Partition, VirtualIP
 
 Used = Iterator[tuple[Path, str]]
 """Where in an object something is used, and the value there."""
@@ -35,11 +35,6 @@ NOT_YET: Final = (
         VirtualIP,
         lambda v: _when(bool(v.spec.pool), "pool", v.spec.pool),
         "pools are not served by this version of vipa; name the address under addresses",
-    ),
-    NotYet(
-        VirtualIP,
-        lambda v: _when(v.spec.binding is Binding.EVERY_CANDIDATE, "binding", "EveryCandidate"),
-        "this version of vipa binds the address on the holder only; leave binding out",
     ),
     NotYet(VirtualIP, _attachment, "this version of vipa serves addresses of the host only; leave attachment out"),
     NotYet(

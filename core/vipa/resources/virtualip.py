@@ -70,7 +70,13 @@ class VirtualIPSpec(Wire, frozen=True):
         tuple[InterfaceGlob, ...],
         Meta(max_length=64, description="Name globs; empty: every interface whose subnet holds the address"),
     ] = ()
-    binding: Binding = Binding.HOLDER
+    binding: Annotated[
+        Binding,
+        Meta(
+            description="Holder: bound on the node that answers ARP. EveryCandidate: on every candidate, so that "
+            "remote clients can be spread over all of them; one answers ARP"
+        ),
+    ] = Binding.HOLDER
     attachment: Attachment = Attachment()
     failback: Failback = Failback()
     partition: Partition = Partition.AVAILABLE
