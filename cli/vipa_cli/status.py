@@ -74,7 +74,8 @@ def _print(console: Console, document: Mapping[str, Any]) -> None:
     vips = _table("VIRTUAL IP", "ADDRESS", "ROLE", "HOLDER", "ON", "REASON", "FOR")
     for vip in document.get("vips", ()):
         role = Text(vip["role"], style=_ROLE_STYLES.get(vip["role"], ""))
-        cells = (vip.get("holder", ""), vip["interface"], vip["reason"], age(vip["since"], datetime.now(UTC)))
+        on = vip["interface"] or ("(its copy)" if vip.get("copy") else "")
+        cells = (vip.get("holder", ""), on, vip["reason"], age(vip["since"], datetime.now(UTC)))
         vips.add_row(vip["name"], " ".join(vip["addresses"]), role, *cells)
     interfaces = _table("INTERFACE", "ADDRESS", "MAC", "HEALTH")
     for interface in document.get("interfaces", ()):

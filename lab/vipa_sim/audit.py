@@ -33,7 +33,7 @@ class Audit:
             yield duties.commit("Guard", lambda: kernel.guard(gated))
         for address, wanted in sorted(self.bound.items()):
             lost = {i for i in wanted - kernel.bound.get(address, frozenset()) if i in process.machine.nics}
-            if lost:
+            if lost and address in kernel.guarded:  # what left the plan, and then its interface, is not wanted back
                 process.world.trace.note(name, "bound again", address, *sorted(lost))
                 yield duties.commit("Bind", lambda a=address, i=lost: kernel.bind((a,), i))  # type: ignore[misc]
         return lost_gate

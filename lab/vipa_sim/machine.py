@@ -165,6 +165,11 @@ class Machine:
         if process is not None and process is self.process:
             process.tell(None)
 
+    def candidates(self, address: str) -> frozenset[str]:
+        """Own interfaces that may serve a virtual IP, by this node's plan."""
+        named = {e.address for vip in self.plan.vips if address in vip.addresses for e in vip.succession}
+        return frozenset(nic.name for nic in self.nics.values() if nic.address in named)
+
     def owns_mac(self, mac: str) -> bool:
         """True for the MAC of one of the own interfaces."""
         return any(nic.port.mac == mac for nic in self.nics.values())

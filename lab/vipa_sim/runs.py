@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from vipa_sim.chance import FAULTS_MAX, Chance, random_shape
@@ -16,6 +16,7 @@ SETTLE_MAX_S = 6.0  # Calm: listen 0.8 s, claim 3 × 50 ms per rank, after the l
 REST_S = 1.0  # nothing may move for this long
 REST_MAX_S = 14.0  # a client whose side saw no announcement ages its entry in 8 s and asks once a second
 LOOK_S = 0.05
+EVERYWHERE_EACH = 5  # so many worlds for one in which every candidate has the address
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ def cold_start(
 def run_seed(seed: int, make_core: MakeCore | None = None, shape: Shape | None = None, trace: int = 60) -> Outcome:
     """One whole random run; the same seed gives the same run."""
     rng = Random(f"faults {seed}")
-    shape = shape or random_shape(rng)
+    shape = shape or replace(random_shape(rng), everywhere=seed % EVERYWHERE_EACH == 0)
     world = World(seed, shape, make_core or real_cores(shape.keyed))
     outcome = Outcome(seed, shape)
     cold_start(world, rng)

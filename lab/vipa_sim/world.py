@@ -224,6 +224,6 @@ class World:
                 bound = machine.powered and machine.process is not None and machine.kernel.bound.get(vip)
                 if bound and not self.shape.everywhere and name not in [node for node, _ in found]:
                     wrong.append(f"{vip}: still bound on {name} while {' and '.join(n for n, _ in found)} holds it")
-                if self.shape.everywhere and machine.alert and bound != frozenset(machine.nics):
-                    wrong.append(f"{vip}: {name} should have it on all adapters, not on {sorted(bound or ())}")
+                if self.shape.everywhere and machine.alert and (bound or frozenset()) != machine.candidates(vip):
+                    wrong.append(f"{vip}: {name} is to have it on all adapters of its plan, not on {bound or 'none'}")
         return wrong

@@ -52,6 +52,12 @@ def ask(document: dict[str, Any], state_dir: Path, output: str) -> int:
     return asyncio.run(run())
 
 
+def test_a_copy_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    spare = with_vip(role="Spare", interface="", reason="LowerInList", holder="w2", copy=True)
+    assert ask(spare, tmp_path, "table") == exits.GOOD
+    assert "(its copy)" in capsys.readouterr().out
+
+
 def test_all_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(DOCUMENT, tmp_path, "json") == exits.GOOD
     assert json.loads(capsys.readouterr().out) == DOCUMENT

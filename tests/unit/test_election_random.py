@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -64,6 +65,7 @@ def plans(net: Net) -> list[Plan]:
         Plan(2, (net.vip(5, 4, 6, policy=fast), net.vip(9, 6, 4, name="w", address="10.1.1.8"))),
         Plan(3, (net.vip(4, 5, policy=Policy(paused=True)),)),
         Plan(4, ()),
+        Plan(5, (msgspec.structs.replace(net.vip(4, 5, 6, 9), everywhere=True),)),
     ]
 
 
@@ -77,7 +79,7 @@ steps = st.one_of(
     st.tuples(st.just("thaw"), machines),
     st.tuples(st.just("restart"), machines, flags),
     st.tuples(st.just("power"), machines),
-    st.tuples(st.just("plan"), machines, st.integers(0, 4)),
+    st.tuples(st.just("plan"), machines, st.integers(0, 5)),
     st.tuples(st.just("stop"), machines),
     st.tuples(st.just("cut"), addresses, addresses),
     st.tuples(st.just("heal")),
