@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vipa.election.copies import LINGER_S
+from vipa_lab.answered import answered_by
 from vipa_lab.client import Client
 from vipa_lab.cluster import Cluster
-from vipa_lab.flows import answered_by
 from vipa_lab.lab import Lab
 from vipa_lab.manifests import preferred_list
 from vipa_lab.stack import of_stack
