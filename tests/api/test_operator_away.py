@@ -85,21 +85,6 @@ def test_an_object_deleted_while_the_watch_was_broken_is_no_ghost(frail_api: Api
         assert "gone without a word from the watch" in operator.log.read_text()
 
 
-def test_an_api_server_away_for_a_while_costs_nothing(frail_api: ApiServer, tmp_path: Path) -> None:
-    objects = frail_api.objects
-    with OperatorProcess(frail_api.admin, tmp_path) as operator:
-        populate(frail_api)
-        before = settle(objects)
-        frail_api.stop()
-        until(lambda: not operator.leads(), "without an API server nobody leads")
-        frail_api.start()
-        until(operator.leads, "it leads again")
-        objects.apply(manifest("VirtualIP", "web", {"addresses": ["10.1.1.8"]}))
-        objects.wait("virtualipnodes", "w1", lambda a: len(order(a, "web")) == 3, SOON_S)
-        after = settle(objects)
-        assert after["virtualips", "erp"] == before["virtualips", "erp"]
-
-
 def test_a_crd_deleted_and_applied_again_leaves_it_not_deaf(frail_api: ApiServer, tmp_path: Path) -> None:
     objects, kubectl = frail_api.objects, frail_api.kubectl
 

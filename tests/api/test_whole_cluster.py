@@ -112,38 +112,33 @@ def test_without_the_operator_nothing_moves_and_failover_goes_on(lab: Lab, api: 
         assert cluster.served() == ["w1/eth1", "w1/eth2", "w2/eth1"]
 
 
-def test_a_second_virtual_ip_and_a_third_node_disturb_nobody(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
+def a_second_virtual_ip_and_a_third_node(cluster: WholeCluster) -> None:
+    """And one whose address is taken, which is refused."""
+    add_node(cluster.api, "w3")
+    cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8"))
+    cluster.write("twice.yaml", virtual_ip("twice", "10.1.1.7"))
+    cluster.apply()
+    pos = cluster.datagrams("10.1.1.8")
+    cluster.wait_client(pos, "w1")
+    pos.stop()
+    refused = cluster.api.objects.wait(
+        "virtualips",
+        "twice",
+        lambda o: any(
+            c["type"] == "Accepted" and c["status"] == "False" for c in o.get("status", {}).get("conditions", [])
+        ),
+        CONVERGE_S,
+    )
+    assert "erp" in str(refused["status"]["conditions"])
+
+
+def test_more_objects_and_a_deleted_virtualipnode_disturb_nobody(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
     with WholeCluster(lab, api, tmp_path) as cluster:
         cluster.start_whole()
         probe = cluster.datagrams()
         cluster.wait_answered(probe)
-        add_node(cluster.api, "w3")
-        cluster.write("pos.yaml", virtual_ip("pos", "10.1.1.8"))
-        cluster.write("twice.yaml", virtual_ip("twice", "10.1.1.7"))
-        cluster.apply()
-        pos = cluster.datagrams("10.1.1.8")
-        cluster.wait_client(pos, "w1")
-        pos.stop()
-        refused = cluster.api.objects.wait(
-            "virtualips",
-            "twice",
-            lambda o: any(
-                c["type"] == "Accepted" and c["status"] == "False" for c in o.get("status", {}).get("conditions", [])
-            ),
-            CONVERGE_S,
-        )
-        assert "erp" in str(refused["status"]["conditions"])
-        cluster.wait_answered(probe)
-        cluster.check_lossless(probe.stop())
-        assert cluster.served() == ["w1/eth1"]
-
-
-def test_a_deleted_virtualipnode_is_made_again_and_nobody_notices(lab: Lab, api: ApiServer, tmp_path: Path) -> None:
-    with WholeCluster(lab, api, tmp_path) as cluster:
-        cluster.start_whole()
+        a_second_virtual_ip_and_a_third_node(cluster)
         before = {name: cluster.node_object(name) for name in ("w1", "w2")}
-        probe = cluster.datagrams()
-        cluster.wait_answered(probe)
 
         def back(name: str) -> bool:
             found = api.objects.find("virtualipnodes", name)

@@ -77,18 +77,6 @@ def test_what_a_killed_agent_left_is_cleaned_up(lab: Lab) -> None:
         assert run_agent(cluster, "w1", "cleanup", "--nonsense")[0] == 2
 
 
-def test_an_agent_starts_over_on_what_a_killed_one_left_long_ago(lab: Lab) -> None:
-    with Cluster(lab) as cluster:
-        cluster.start("w1")
-        cluster.wait_serves("w1/eth1")
-        cluster.agents["w1"].kill()
-        cluster.wait(lambda: not cluster.answerer(), "the permit has ended")
-        assert cluster.bound_on("w1") != []
-        cluster.start("w1")
-        cluster.wait_serves("w1/eth1")
-        assert cluster.erp("w1")["reason"] != "Adopted"
-
-
 def test_status_for_people_and_programs(lab: Lab) -> None:
     with Cluster(lab) as cluster:
         state = ["--state-dir", str(cluster.node("w1").state_dir)]

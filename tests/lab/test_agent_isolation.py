@@ -4,14 +4,14 @@ address that is served well, and nobody keeps one that it cannot serve."""
 import time
 from typing import Final
 
-from vipa.timing import PROFILES, Timing
+from vipa.timing import PROFILES, Timing, claim_delay_s
 from vipa_lab.cluster import Cluster
 from vipa_lab.cuts import Direction
 from vipa_lab.lab import Lab
 
 CALM = PROFILES[Timing.CALM]
-# Long enough for a spare that would: silence, probes, claim, twice over.
-TEMPTED_S = 2 * CALM.silence_s + CALM.permit_s
+# Long enough for a spare that would: silence and probes, twice over.
+TEMPTED_S = 2 * (CALM.silence_s + claim_delay_s(CALM, 1))
 FORWARD_DELAY_S = 2.0
 DIRECTIONS: Final[tuple[Direction, ...]] = ("to_nic", "from_nic")
 

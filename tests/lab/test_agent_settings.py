@@ -1,13 +1,13 @@
-"""One tour through all faults on each combination of the kernel settings that change who answers and what is accepted:
-strict, loose and no reverse-path filter, and answering for the receiving interface's addresses only or for all.
+"""The kernel settings that change who answers and what is accepted: strict, loose and no reverse-path filter, and
+answering for the receiving interface's addresses only or for all.
 
-One cluster for all of them, since six labs cost less than sixty. Each step begins and ends with w1/eth1 serving; that
-there never were two answerers is judged at the end, over the whole tour. What each fault is about in detail is tested
-in the files named after it, on one setting.
+One tour through all faults on the two extremes: nothing filtered and everything answered, where a wrong adapter would
+answer first, and everything filtered, where a right one would fall silent first. Between them what depends on the
+setting, the way through the list, on one cluster. Each step begins and ends with w1/eth1 serving; that there never were
+two answerers is judged at the end. What each fault is about in detail is tested in the files named after it.
 """
 
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,19 +27,21 @@ FROZEN_S = 5.0
 TRIES = 10
 """A busy machine may start an agent too late for the permit of the one before; some try is in time."""
 NEW_MAC = "02:76:69:70:aa:01"
+LISTED = ("w1/eth1", "w1/eth2", "w2/eth1")
+# rp_filter, arp_ignore
+EXTREMES = ((0, 0), (1, 1))
+BETWEEN = ((0, 1), (1, 0), (2, 0), (2, 1))
 
 Datagrams = Probe[ProbeResult]
 Session = Probe[TcpResult]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arp_ignore", [0, 1])
-@pytest.mark.parametrize("rp_filter", [0, 1, 2])
+@pytest.mark.parametrize(("rp_filter", "arp_ignore"), EXTREMES)
 def test_grand_tour(lab: Lab, rp_filter: int, arp_ignore: int) -> None:
     with Cluster(lab, failback=DELAYED) as cluster:
         settings = {"rp_filter": rp_filter, "arp_ignore": arp_ignore}
-        for node in cluster.scenario.nodes:
-            node.set_ipv4_conf(**settings)
+        take_settings(cluster, settings)
         cluster.start_both()
         within_the_node(cluster)
         bad_manifest_beside_a_good_one(cluster)
@@ -53,6 +55,35 @@ def test_grand_tour(lab: Lab, rp_filter: int, arp_ignore: int) -> None:
         assert kept(cluster, settings), f"{settings} on every interface, after boots and new cards too"
         each_in_order_and_back(cluster, probe)
         assert {segment.node for segment in probe.stop().segments} == {"w1", "w2"}
+
+
+@pytest.mark.slow
+def test_the_way_through_the_list_on_the_settings_between(lab: Lab) -> None:
+    """Changed under running agents: what they set up knows nothing of these settings."""
+    with Cluster(lab) as cluster:
+        cluster.start_both()
+        for rp_filter, arp_ignore in BETWEEN:
+            settings = {"rp_filter": rp_filter, "arp_ignore": arp_ignore}
+            take_settings(cluster, settings)
+            probe, session = cluster.datagrams(), cluster.client.tcp_probe(cluster.vip)
+            cluster.wait_client(probe, "w1")
+            cluster.wait_client(session, "w1")
+            leave(cluster, "w1/eth1", probe)
+            cluster.wait_answered(session)
+            moved = session.stop()
+            assert (moved.connects, moved.resets) == (1, 0), f"{settings}: a session survives moves within the node"
+            leave(cluster, "w1/eth2", probe)
+            return_to(cluster, "w1/eth2", probe)
+            return_to(cluster, "w1/eth1", probe)
+            assert {segment.node for segment in probe.stop().segments} == {"w1", "w2"}
+            assert kept(cluster, settings)
+        each = [*LISTED, *reversed(LISTED[1:-1])]
+        assert cluster.served() == [*each * len(BETWEEN), LISTED[0]], "the list's order on every setting, exactly"
+
+
+def take_settings(cluster: Cluster, settings: dict[str, int]) -> None:
+    for node in cluster.scenario.nodes:
+        node.set_ipv4_conf(**settings)
 
 
 def within_the_node(cluster: Cluster) -> None:
@@ -214,18 +245,27 @@ def each_in_order_and_back(cluster: Cluster, probe: Datagrams) -> None:
     """The list from first to last until none is left, and back; the last step, for the cold client asks no more."""
     began_s = time.monotonic()
     cluster.wait_answered(cluster.asker)
-    listed = ["w1/eth1", "w1/eth2", "w2/eth1"]
-    for endpoint, successor in pairwise(listed):
-        cluster.nic(endpoint).port.down()
-        cluster.wait_serves(successor)
-        cluster.wait_client(probe, successor.partition("/")[0])
-    cluster.nic(listed[-1]).port.down()
+    for endpoint in LISTED[:-1]:
+        leave(cluster, endpoint, probe)
+    cluster.nic(LISTED[-1]).port.down()
     cluster.wait(lambda: not cluster.answerer() and not cluster.holders(), "no adapter is left: nobody answers")
-    for endpoint in reversed(listed):
-        cluster.nic(endpoint).port.up()
-        cluster.wait_serves(endpoint)
-        cluster.wait_client(probe, endpoint.partition("/")[0])
-    assert cluster.served(began_s) == [*listed, *reversed(listed[:-1])], "the list's order, exactly"
+    for endpoint in reversed(LISTED):
+        return_to(cluster, endpoint, probe)
+    assert cluster.served(began_s) == [*LISTED, *reversed(LISTED[:-1])], "the list's order, exactly"
+
+
+def leave(cluster: Cluster, endpoint: str, probe: Datagrams) -> None:
+    """The adapter that serves loses its link: the next of the list serves."""
+    successor = LISTED[LISTED.index(endpoint) + 1]
+    cluster.nic(endpoint).port.down()
+    cluster.wait_serves(successor)
+    cluster.wait_client(probe, successor.partition("/")[0])
+
+
+def return_to(cluster: Cluster, endpoint: str, probe: Datagrams) -> None:
+    cluster.nic(endpoint).port.up()
+    cluster.wait_serves(endpoint)
+    cluster.wait_client(probe, endpoint.partition("/")[0])
 
 
 def undisturbed(cluster: Cluster) -> tuple[list[object], Datagrams]:

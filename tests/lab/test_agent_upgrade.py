@@ -18,7 +18,7 @@ def readiness(cluster: Cluster, seen_from: str) -> int | None:
     )
 
 
-def test_a_new_agent_takes_over_on_its_node_and_nothing_moves(lab: Lab) -> None:
+def test_new_agents_take_over_on_their_nodes_and_nothing_moves(lab: Lab) -> None:
     with Cluster(lab) as cluster:
         cluster.start_both()
         term, moves = cluster.erp("w1")["term"], len(cluster.moves("w2"))
@@ -34,26 +34,17 @@ def test_a_new_agent_takes_over_on_its_node_and_nothing_moves(lab: Lab) -> None:
             assert old.terminate() == 0
         assert readiness(cluster, "w1") == 0
         assert readiness(cluster, "w2") == 1, "an agent of other processes answers there"
-        cluster.hold("w1/eth1", CALM.permit_s + CALM.silence_s)
-        assert (cluster.erp("w1")["term"], len(cluster.moves("w2"))) == (term, moves)
-        cluster.check_lossless(probe.stop())
-        assert set(cluster.served()) == {"w1/eth1"}
-
-
-def test_a_spare_is_upgraded_and_nobody_notices(lab: Lab) -> None:
-    with Cluster(lab) as cluster:
-        cluster.start_both()
-        probe = cluster.datagrams()
-        cluster.wait_answered(probe)
         old = cluster.agents["w2"]
         cluster.start("w2")
         cluster.agents["w2"].wait_output("started", WAIT_S)
         assert old.terminate() == 0
         cluster.wait_peers()
-        cluster.hold("w1/eth1", CALM.silence_s)
+        cluster.hold("w1/eth1", CALM.permit_s + CALM.silence_s)
+        assert (cluster.erp("w1")["term"], len(cluster.moves("w2"))) == (term, moves)
         cluster.check_lossless(probe.stop())
-        cluster.power_off("w1")
+        cluster.power_off("w1")  # the new spare is one
         cluster.wait_serves("w2/eth1")
+        assert cluster.served() == ["w1/eth1", "w2/eth1"]
 
 
 def test_the_new_agent_crashes_and_the_retired_one_serves_again(lab: Lab) -> None:
@@ -78,6 +69,11 @@ def test_a_frozen_agent_is_not_taken_for_gone(lab: Lab) -> None:
         cluster.freeze("w1")
         frozen_s = time.monotonic()
         cluster.start("w1")
+        waiting = cluster.agents["w1"]
+        waiting.wait_output("does not yield yet", WAIT_S)
+        assert waiting.terminate(WAIT_S) == 0, "who waits to serve ends when it is asked to"
+        assert "started" not in waiting.output()
+        cluster.start("w1")
         new = cluster.agents["w1"]
         cluster.wait_serves("w2/eth1")  # its permit ends, as that of any frozen agent
         new.wait_output("does not yield yet", WAIT_S)
@@ -88,19 +84,3 @@ def test_a_frozen_agent_is_not_taken_for_gone(lab: Lab) -> None:
         new.wait_output("started", WAIT_S)
         cluster.wait_serves("w1/eth1")  # by failback
         assert old.terminate(20) == 0
-
-
-def test_an_agent_that_waits_to_serve_ends_when_it_is_asked_to(lab: Lab) -> None:
-    with Cluster(lab) as cluster:
-        cluster.start_both()
-        cluster.freeze("w2")
-        old = cluster.agents["w2"]
-        cluster.start("w2")
-        waiting = cluster.agents["w2"]
-        waiting.wait_output("does not yield yet", WAIT_S)
-        assert waiting.terminate(WAIT_S) == 0
-        assert "started" not in waiting.output()
-        old.thaw()
-        cluster.thaw("w2")
-        cluster.agents["w2"] = old
-        cluster.hold("w1/eth1", CALM.silence_s)
