@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from vipa.resources.virtualip import Binding
 from vipa_agent.status import StatusError, read_status
 from vipa_cli.demo.situation import Step, Verb
 from vipa_lab.echo_server import READY
@@ -27,6 +28,7 @@ metadata: {{name: erp}}
 spec:
   addresses: [{vip}]
   preferredInterfaceList: ibm-i
+  binding: {binding}
   failback: {{policy: Delayed, delay: {failback}}}
 ---
 apiVersion: vipa.dev/v1alpha1
@@ -59,16 +61,22 @@ class NodeView:
 
 class Playground:
     """Fills ``lab`` by ``stage``. No agent runs at first. ``failback``: delay of the virtual IP's failback, as in a
-    manifest. ``others``: programs besides agents that take part and must not end."""
+    manifest; ``binding`` too. ``others``: programs besides agents that take part and must not end."""
 
-    def __init__(self, lab: Lab, failback: str = "2s", stage: Callable[[Lab], Scenario] = ibm_i_lab) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        failback: str = "2s",
+        stage: Callable[[Lab], Scenario] = ibm_i_lab,
+        binding: Binding = Binding.HOLDER,
+    ) -> None:
         self.lab = lab
         self.scenario = stage(lab)
         self.others: list[Process] = []
         self.manifests = lab.work_dir / "manifests"
         self.manifests.mkdir(exist_ok=True)
         self.manifest_file = self.manifests / "ibm-i.yaml"
-        self.manifest_file.write_text(manifest(self.scenario, failback))
+        self.manifest_file.write_text(manifest(self.scenario, failback, binding))
         self._agents: dict[str, Process] = {}
         self._agent_state = {node.name: "stopped" for node in self.scenario.nodes}
         self._pulled: set[str] = set()
@@ -220,7 +228,7 @@ class Playground:
             self._agent_state[name] = "stopped"
 
 
-def manifest(scenario: Scenario, failback: str) -> str:
+def manifest(scenario: Scenario, failback: str, binding: Binding = Binding.HOLDER) -> str:
     """The scenario's virtual IP and its preferred interface list."""
     entries = "\n".join(f"    - {{address: {address}}}" for address in scenario.preferred)
-    return _MANIFEST.format(vip=scenario.vip, failback=failback, entries=entries)
+    return _MANIFEST.format(vip=scenario.vip, failback=failback, binding=binding.value, entries=entries)

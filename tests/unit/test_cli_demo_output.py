@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from vipa.resources.virtualip import Binding
 from vipa_cli import exits
 from vipa_cli.demo.acts import ACTS, FIRST, THIRD
 from vipa_cli.demo.command import as_document, exit_code
@@ -43,6 +44,18 @@ def row(number: int, verdict: Verdict = Verdict.KEPT, *, repeated: bool = False,
 
 FIGURE = FIGURES[DEFAULT]
 ALL = [row(number) for number in range(len(ACTS))]
+
+
+@pytest.mark.parametrize("number", FIGURES)
+def test_every_figure_fits_the_screen(number: int) -> None:
+    figure = FIGURES[number]
+    assert all(len(line) <= 74 for line in figure.drawing.splitlines()), "with the time before it"
+    assert all(len(act.story) <= 2 * 80 for act in figure.acts)
+    assert len({act.key for act in figure.acts}) == len(figure.acts)
+
+
+def test_figure_3_has_the_address_everywhere() -> None:
+    assert [number for number, figure in FIGURES.items() if figure.binding is Binding.EVERY_CANDIDATE] == [3]
 
 
 def printed(rows: list[Row]) -> list[str]:

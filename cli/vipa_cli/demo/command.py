@@ -51,7 +51,7 @@ def demo_command(
     try:
         # The lab before any thread of the screen: becoming root in a user namespace needs one thread.
         with Interrupt() as interrupt, Lab(logs) as lab:
-            playground = Playground(lab, stage=played.stage)
+            playground = Playground(lab, stage=played.stage, binding=played.binding)
             played.attend(playground)
             with view if isinstance(view, Screen) else nullcontext():
                 director = Director(playground, view, interrupt, before=played.before)

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from vipa.resources.virtualip import Binding
 from vipa_cli.demo.acts import ACTS, BEFORE, FIRST, SECOND, THIRD, Act
 from vipa_cli.demo.situation import Situation
+from vipa_cli.demo.systems import ACTS_OF_SYSTEMS, DRAWING
 from vipa_cli.playground import Playground
 from vipa_lab.lab import Lab
 from vipa_lab.scenario import Scenario, ibm_i_lab
@@ -25,7 +27,7 @@ def _nothing(playground: Playground) -> None:
 class Figure:
     """``stage`` fills the lab, without agents; ``attend`` starts what else takes part, before the first act. ``lanes``:
     (adapter, its address), most preferred first. ``before``: the situation from which the first act begins. ``way``:
-    from the client to the switch, in a line."""
+    from the client to the switch, in a line. ``binding``: as in a VirtualIP."""
 
     title: str
     drawing: str
@@ -35,6 +37,7 @@ class Figure:
     stage: Callable[[Lab], Scenario]
     attend: Callable[[Playground], None] = _nothing
     way: str = "client ── switch "
+    binding: Binding = Binding.HOLDER
 
 
 _LOCAL_CLIENTS: Final = """\
@@ -54,10 +57,20 @@ _LOCAL: Final = Figure(
     ibm_i_lab,
 )
 
+_SYSTEMS: Final = Figure(
+    "the address is on both machines; one adapter answers clients on the LAN",
+    DRAWING,
+    _LANES,
+    ACTS_OF_SYSTEMS,
+    BEFORE,
+    ibm_i_lab,
+    binding=Binding.EVERY_CANDIDATE,
+)
+
 DEFAULT: Final = 2
 
 FIGURES: Final[dict[int, Figure]] = {
     2: _LOCAL,
-    3: _LOCAL,
+    3: _SYSTEMS,
 }
 """By number."""
