@@ -68,8 +68,9 @@ class HealthCheck(msgspec.Struct, frozen=True):
 
 class PlannedVip(msgspec.Struct, frozen=True):
     """One virtual IP in a plan: its addresses (canonical text, IPv4 first), ordered candidates and policy. ``checks``
-    and ``everywhere`` (it is bound on every candidate, not on the holder only) are each node's own affair and not in
-    the digest: nodes that differ in them still hand over to each other."""
+    ``everywhere`` (it is bound on every candidate, not on the holder only) and ``bridge`` (of the node, behind which
+    the address lives; empty: on the node itself) are each node's own affair and not in the digest: nodes that differ in
+    them still hand over to each other."""
 
     name: str
     addresses: tuple[str, ...]
@@ -77,6 +78,7 @@ class PlannedVip(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     checks: tuple[HealthCheck, ...] = ()
     everywhere: bool = False
+    bridge: str = ""
 
     @property
     def id(self) -> int:

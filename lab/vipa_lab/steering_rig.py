@@ -4,15 +4,10 @@ The client 10.1.1.100 and the gateway 10.1.1.254 are on the node's LAN; behind t
 rp_filter nothing at all works on eth2 without steering.
 """
 
-import socket
-
 from vipa_lab.host import Host
 from vipa_lab.kernel_rig import BOTH, KernelRig
 from vipa_lab.lab import Lab
-from vipa_lab.within import within
-
-ECHO_REQUEST = bytes.fromhex("0800f7ff00000000")
-"""ICMP type 8, code 0, checksum, identifier 0, sequence 0 (RFC 792)."""
+from vipa_lab.ping import reaches
 
 
 class SteeringRig(KernelRig):
@@ -41,18 +36,7 @@ class SteeringRig(KernelRig):
 
     def reaches(self, host: Host, target: str, source: str = "") -> bool:
         """Whether a cold host gets an echo back; several tries, since the first pays for ARP."""
-        host.flush_neighbours()
-        with within(host, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)) as icmp:
-            icmp.bind((source, 0))
-            icmp.settimeout(0.5)
-            for _ in range(6):
-                icmp.sendto(ECHO_REQUEST, (target, 0))
-                try:
-                    if icmp.recv(100)[20:21] == b"\0":
-                        return True
-                except TimeoutError:
-                    continue
-        return False
+        return reaches(host, target, source)
 
     def dead_path(self, nic: str) -> None:
         """The link stays up and nothing passes."""

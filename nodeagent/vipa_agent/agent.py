@@ -25,6 +25,7 @@ from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent import picture
 from vipa_agent.adoption import adoptable, copies, held_last, memory
 from vipa_agent.executor import Executor
+from vipa_agent.guests import Guests
 from vipa_agent.healthchecks import HealthChecks
 from vipa_agent.identity import boot_id, config_of
 from vipa_agent.kernel.clock import boottime_s
@@ -167,7 +168,8 @@ class Agent:
         """Until the election has stopped, or a successor may come in."""
         rekey = self.keys.follow(lambda found: self.turns.wake(KeysChanged(found)))
         checks = HealthChecks(self.elector, self.turns.wake).run()
-        work = (self._audit(), rekey, checks, self.source.run(self._take, self._document))
+        guests = Guests(self.elector, self.kernel, self.nics, self.turns.wake).run()
+        work = (self._audit(), rekey, checks, guests, self.source.run(self._take, self._document))
         tasks = [asyncio.create_task(coroutine) for coroutine in work]
         ends = [asyncio.create_task(event.wait()) for event in (self._done, self._retire)]
         try:

@@ -102,7 +102,7 @@ class Executor:
             case actions.Renew():
                 self._kernel.renew(dict(action.permits))
             case actions.Guard():
-                self._kernel.guard(action.addresses, action.own)
+                self._kernel.guard(action.addresses, action.own, action.behind)
                 self._guarded(action.own)
             case actions.Transition() | actions.Notice():
                 self._report(action)

@@ -92,7 +92,10 @@ def reason_of(node: Node, vip: VipState) -> Reason:
     if vip.state is State.HOLDER and vip.rank(vip.elected) == 0 and vip.reason is not Reason.ADOPTED:
         return Reason.TOP_OF_LIST
     if vip.state in (State.SPARE, State.LISTENING) and node.best_local(vip) is None:
-        return next((e.reason for _, e in node.local(vip)), Reason.NO_HEALTHY_ENDPOINT)
+        if vip.absent and vip.guest:
+            return vip.guest
+        worst = next((e.reason for _, e in node.local(vip) if not e.healthy), None)
+        return worst or (Reason.LISTENING if node.local(vip) else Reason.NO_HEALTHY_ENDPOINT)
     if vip.state in (State.SPARE, State.LISTENING) and vip.verdict is Verdict.FAILING:
         return Reason.HEALTH_CHECK_FAILED
     return vip.reason
@@ -113,7 +116,7 @@ def _candidate(node: Node, vip: VipState, rank: int, now: float) -> dict[str, An
     else:
         name, interface, reason = (peer.node if peer else endpoint.node), endpoint.interface, Reason.NOT_HEARD
     if failing and reason is Reason.HEALTHY:
-        reason = Reason.HEALTH_CHECK_FAILED
+        reason = _failing(vip, here=local is not None)
     healthy = reason is Reason.HEALTHY
     elected = endpoint.address == vip.elected
     return {
@@ -124,6 +127,13 @@ def _candidate(node: Node, vip: VipState, rank: int, now: float) -> dict[str, An
         "elected": elected,
         "reason": reason if elected or not healthy else Reason.LOWER_IN_LIST,
     }
+
+
+def _failing(vip: VipState, *, here: bool) -> Reason:
+    """Why a healthy endpoint is no candidate; of another node's guest it is only known that it cannot be served."""
+    if here:
+        return vip.guest if vip.absent and vip.guest else Reason.HEALTH_CHECK_FAILED
+    return Reason.GUEST_SILENT if vip.plan.bridge else Reason.HEALTH_CHECK_FAILED
 
 
 def _interfaces(node: Node) -> list[dict[str, Any]]:

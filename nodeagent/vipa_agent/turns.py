@@ -11,6 +11,7 @@ from vipa.election.elector import Elector
 from vipa.election.events import (
     ChecksChanged,
     GateLost,
+    GuestsChanged,
     KeysChanged,
     PermitLapsed,
     PermitRenewed,
@@ -29,7 +30,7 @@ from vipa_agent.wire.nic import NicSocket
 ROUNDS_MAX: Final = 8
 """Looks at the sockets in one turn: four peers answer one beat within two or three; a flood must not keep the timer."""
 
-News = TimerFired | StopAsked | PlanChanged | PermitLapsed | GateLost | KeysChanged | ChecksChanged
+News = TimerFired | StopAsked | PlanChanged | PermitLapsed | GateLost | KeysChanged | ChecksChanged | GuestsChanged
 """What begins a turn by itself."""
 
 

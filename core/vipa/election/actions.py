@@ -18,11 +18,14 @@ class Guard:
     addresses: tuple[str, ...]
     own: tuple[tuple[str, str], ...]
     """(interface, own address with prefix length) of every local service endpoint."""
+    behind: tuple[tuple[str, str], ...] = ()
+    """(address, bridge) of those that live behind a bridge of this node: binding them means to proxy for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bind:
-    """Bind the addresses as /32 or /128 on the interfaces; already bound is success."""
+    """Bind the addresses as /32 or /128 on the interfaces, or, where they live behind a bridge (``Guard``), be ready to
+    proxy for them there and route them to the bridge; already bound is success."""
 
     vip: str
     addresses: tuple[str, ...]

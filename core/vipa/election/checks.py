@@ -32,8 +32,9 @@ def judge(node: "Node") -> None:
     known: dict[tuple[str, tuple[HealthCheck, ...]], Verdict] = {}  # thousands ask the same
     for vip in node.vips.values():
         asked = (node.network(vip), vip.plan.checks) if vip.plan.checks else ("", ())
-        if (verdict := known.get(asked)) is None:
-            verdict = known[asked] = _verdict(node, *asked)
+        if asked not in known:
+            known[asked] = _verdict(node, *asked)
+        verdict = Verdict.FAILING if vip.absent else known[asked]
         if verdict is vip.verdict:
             continue
         told = Verdict.FAILING in (verdict, vip.verdict)
@@ -52,11 +53,13 @@ def _verdict(node: "Node", network: str, checks: tuple[HealthCheck, ...]) -> Ver
 
 
 def failures(node: "Node", vip: VipState) -> tuple[str, ...]:
-    """For people: which checks of ``vip`` fail on this node, and how."""
+    """For people: which checks of ``vip`` fail on this node, and how; and what is wrong with its guest."""
     if vip.verdict is not Verdict.FAILING:
         return ()
+    guests = node.guests.absent if vip.absent else {}
+    silent = tuple(guests[address][1] for address in vip.plan.addresses if address in guests)
     network, failing = node.network(vip), node.checked.failing
-    return tuple(f"{c}: {failing[network, c]}" for c in vip.plan.checks if (network, c) in failing)
+    return silent + tuple(f"{c}: {failing[network, c]}" for c in vip.plan.checks if (network, c) in failing)
 
 
 def place(vip: VipState, rank: int) -> int:

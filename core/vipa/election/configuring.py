@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from vipa.election import checks, copies
+from vipa.election import checks, copies, guests
 from vipa.election.actions import Guard
 from vipa.election.events import LocalInterface
 from vipa.election.node import Node
@@ -72,6 +72,7 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
     node.own_macs = {i.mac for i in interfaces}
     node.peer_addresses = {e.address for p in plans for e in p.succession} - node.health.endpoints.keys()
     _configure_paths(node)
+    guests.judge(node)
     checks.judge(node)
     for vip in node.vips.values():
         node.count(vip)
@@ -81,7 +82,8 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
         for address in interface.addresses
         if address.partition("/")[0] in node.health.endpoints
     )
-    guard = Guard(tuple(sorted(node.by_address)), tuple(sorted(own)))
+    behind = ((a, v.plan.bridge) for v in node.vips.values() if v.plan.bridge for a in v.plan.addresses)
+    guard = Guard(tuple(sorted(node.by_address)), tuple(sorted(own)), tuple(sorted(behind)))
     identity = tuple((i.name, i.mac, i.link_local) for i in interfaces)
     if (guard, identity) != node.guarded:
         node.guarded = (guard, identity)

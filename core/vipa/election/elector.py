@@ -11,6 +11,7 @@ from vipa.election import (
     claim,
     configuring,
     copies,
+    guests,
     handover,
     holders,
     holding,
@@ -30,6 +31,7 @@ from vipa.election.events import (
     ClaimReady,
     Event,
     GateLost,
+    GuestsChanged,
     HeldAtStart,
     HeldLast,
     InterfacesChanged,
@@ -171,6 +173,8 @@ class Elector:
                 configuring.configure(node, self._interfaces)
             case ChecksChanged():
                 checks.take(node, event)
+            case GuestsChanged():
+                guests.take(node, event)
             case HeldAtStart():
                 self._held(event)
             case HeldLast(addresses):

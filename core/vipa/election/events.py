@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from vipa.heartbeat.keys import Key
 from vipa.plan import HealthCheck, Plan
+from vipa.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,16 @@ class ChecksChanged:
 
     failing: Mapping[tuple[str, HealthCheck], str] = field(default_factory=dict)
     passing: frozenset[tuple[str, HealthCheck]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class GuestsChanged:
+    """What is known of the addresses that live behind bridges of this node, whole (level-triggered): those that answer
+    there, and those that cannot be served, with reason and words for people. In neither is what was not found out
+    yet."""
+
+    here: frozenset[str] = frozenset()
+    absent: Mapping[str, tuple[Reason, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +174,7 @@ Event = (
     PlanChanged
     | InterfacesChanged
     | ChecksChanged
+    | GuestsChanged
     | BeatReceived
     | ArpSeen
     | ClaimReady

@@ -105,19 +105,20 @@ def announce_at(vip: VipState) -> float:
 
 
 def _leave(node: Node, vip: VipState) -> None:
-    """The elected endpoint failed: move to the own spare at once, or revoke after one silence without any."""
+    """The elected endpoint failed, or the guest is gone: move to the own spare at once, or revoke after one silence
+    without any."""
     best = node.best_local(vip)
     if best is not None and not vip.plan.policy.paused:
         vip.reason = Reason.ENDPOINT_FAILED
         _move(node, vip, best[1].interface)
         return
-    if node.alone(vip) or best is not None:
+    if best is not None or (node.alone(vip) and not vip.absent):
         vip.unfit_since = None
         return
     if vip.unfit_since is None:
         vip.unfit_since = node.now
     if node.now >= vip.unfit_since + unfit_s(node, vip):
-        node.listen(vip, Reason.NO_HEALTHY_ENDPOINT)
+        node.listen(vip, vip.guest if vip.absent and vip.guest else Reason.NO_HEALTHY_ENDPOINT)
 
 
 def unfit_s(node: Node, vip: VipState) -> float:

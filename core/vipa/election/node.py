@@ -8,7 +8,7 @@ from vipa.election.actions import Action, Bind, Guard, Notice, Renew, Revoke, Tr
 from vipa.election.announcing import BURST, VIPS_PER_S, Pacer
 from vipa.election.config import Config
 from vipa.election.crowd import OFFERS_PER_S, Crowd, Measure
-from vipa.election.events import ChecksChanged
+from vipa.election.events import ChecksChanged, GuestsChanged
 from vipa.election.health import NEVER, Health, LocalEndpoint
 from vipa.election.pace import Pace
 from vipa.election.peers import Path, Peer, Sent, node_id
@@ -38,6 +38,8 @@ class Node:
         self.health = Health()
         self.checked = ChecksChanged()
         """What the health checks said last."""
+        self.guests = GuestsChanged()
+        """What was said last of the guests behind bridges."""
         self.vips: dict[str, VipState] = {}
         self.by_id: dict[int, VipState] = {}
         self.by_address: dict[str, VipState] = {}
@@ -104,7 +106,10 @@ class Node:
         return None
 
     def usable(self, vip: VipState, endpoint: LocalEndpoint) -> bool:
-        """Healthy; or, for the only node of a plan, at least not known to be worse than its siblings."""
+        """Healthy; or, for the only node of a plan, at least not known to be worse than its siblings. And the guest, if
+        it is about one, is here."""
+        if not vip.lives:
+            return False
         return endpoint.healthy or (endpoint.reason in (Reason.ISOLATED, Reason.ONE_WAY) and self.alone(vip))
 
     def best_remote(self, vip: VipState) -> tuple[int, str, Peer] | None:
@@ -116,6 +121,8 @@ class Node:
             if peer and peer.two_way(self.now) and peer.healthy_for_s(self.now, endpoint.address) is not None:
                 if not checks.fails(peer, vip):
                     return rank, endpoint.address, peer
+                if vip.plan.bridge:
+                    continue  # there is no guest to serve
                 last = last or (checks.place_of(peer, vip, rank), endpoint.address, peer)
         return last
 

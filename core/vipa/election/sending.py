@@ -174,6 +174,8 @@ class Sender:
         if rank is None:
             best = node.best_local(vip)
             rank = best[0] if best else UNRANKED
+            if vip.absent and node.local(vip):  # told as a check that fails: nobody offers it to this node
+                rank = node.local(vip)[0][0]
         place = checks.place(vip, rank)
         return RoleEntry(vip.id, node.wire_role(vip), max(vip.term, 0), place, vip.digest)
 

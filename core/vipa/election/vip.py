@@ -70,6 +70,8 @@ class VipState:
     state: State = State.IDLE
     reason: Reason = Reason.LISTENING
     verdict: Verdict = Verdict.PASSING
+    guest: Reason | None = None
+    """Behind a bridge: ``HEALTHY`` while the guest answers there, why not, or None while that is not known."""
     since: float = NEVER
     term: int = 0
     term_seen: int = 0
@@ -139,6 +141,17 @@ class VipState:
     def profile(self) -> Profile:
         """Timing of this VIP."""
         return self.plan.policy.profile
+
+    @property
+    def absent(self) -> bool:
+        """Whether it lives behind a bridge and is known not to be there."""
+        return bool(self.plan.bridge) and self.guest not in (None, Reason.HEALTHY)
+
+    @property
+    def lives(self) -> bool:
+        """Whether this node may serve it as far as the guest behind its bridge goes: what is not known yet changes
+        nothing."""
+        return not self.plan.bridge or self.guest is Reason.HEALTHY or (self.guest is None and bool(self.elected))
 
     @property
     def succession(self) -> tuple[Endpoint, ...]:

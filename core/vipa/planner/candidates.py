@@ -62,7 +62,7 @@ class Candidates:
         self, spec: VirtualIPSpec, lans: tuple[Lan, ...], pil: PreferredInterfaceList | None
     ) -> list[Step]:
         lan = lans[0]
-        filters = (lans, spec.node_selector.key, spec.interfaces)
+        filters = (lans, spec.node_selector.key, spec.interfaces, spec.attachment.bridge)
         key = (filters, pil.metadata.name if pil else None)
         if key not in self._steps:
             if filters not in self._homes:
@@ -114,6 +114,7 @@ class Candidates:
         return (
             home.node.eligible
             and spec.node_selector.matches(home.node.labels)
+            and home.endpoint.interface != spec.attachment.bridge  # it leads to the guests, not to the LAN
             and (not spec.interfaces or any(fnmatchcase(home.endpoint.interface, glob) for glob in spec.interfaces))
         )
 

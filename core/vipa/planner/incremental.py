@@ -209,7 +209,11 @@ def checks_of(vip: VirtualIP) -> tuple[HealthCheck, ...]:
 def with_spec(planned: PlannedVip, vip: VirtualIP) -> PlannedVip:
     """``planned`` with all that ``vip``, which is valid, says of itself besides addresses and candidates."""
     return msgspec.structs.replace(
-        planned, policy=policy_of(vip), checks=checks_of(vip), everywhere=vip.spec.binding is Binding.EVERY_CANDIDATE
+        planned,
+        policy=policy_of(vip),
+        checks=checks_of(vip),
+        everywhere=vip.spec.binding is Binding.EVERY_CANDIDATE,
+        bridge=vip.spec.attachment.bridge,
     )
 
 

@@ -52,6 +52,7 @@ def assignment_of(vip: PlannedVip) -> Assignment:
             for check in vip.checks
         ),
         binding=binding_of(vip),
+        bridge=vip.bridge,
     )
 
 
@@ -95,6 +96,7 @@ def vip_of(assignment: Assignment) -> PlannedVip:
         ),
         checks=tuple(dict.fromkeys(planned_check(check_in(c)) for c in assignment.health_checks)),
         everywhere=assignment.binding is Binding.EVERY_CANDIDATE,
+        bridge=assignment.bridge,
     )
 
 
@@ -157,6 +159,8 @@ def _judge(assignment: Assignment) -> Iterator[Problem]:
         parse_duration_s(assignment.failback.delay)
     except DurationError as error:
         yield Problem(("failback", "delay"), shown(assignment.failback.delay), str(error))
+    if assignment.bridge and (wrong := interface_problem(assignment.bridge, glob=False)):
+        yield Problem(("bridge",), shown(assignment.bridge), wrong)
     for i, check in enumerate(assignment.health_checks):
         yield from judge_health_check(check_in(check), ("healthChecks", i))
     yield from _succession(assignment)

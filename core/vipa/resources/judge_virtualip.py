@@ -9,7 +9,7 @@ from vipa.resources.healthcheck import judge_health_check
 from vipa.resources.names import LABEL_REMEDY, NODE_REMEDY, interface_problem, is_label, is_node
 from vipa.resources.problems import Path, Problem, shown
 from vipa.resources.selectors import LabelSelector, Operator
-from vipa.resources.virtualip import AttachmentType, Failback, Partition, VirtualIPSpec
+from vipa.resources.virtualip import Attachment, AttachmentType, Failback, Partition, VirtualIPSpec
 
 VOTERS: Final = (3, 5)
 """Rule 7: a majority must survive one loss, or two."""
@@ -26,7 +26,7 @@ def judge_template(spec: VirtualIPSpec, at: Path) -> list[Problem]:
         *_list_name(spec, at),
         *judge_selector(spec.node_selector, (*at, "nodeSelector")),
         *_interfaces(spec, at),
-        *_attachment(spec, at),
+        *_attachment(spec.attachment, (*at, "attachment")),
         *judge_failback(spec.failback, (*at, "failback")),
         *_voters(spec, at),
         *(p for i, check in enumerate(spec.health_checks) for p in judge_health_check(check, (*at, "healthChecks", i))),
@@ -96,11 +96,11 @@ def _interfaces(spec: VirtualIPSpec, at: Path) -> Iterator[Problem]:
         seen.add(glob)
 
 
-def _attachment(spec: VirtualIPSpec, at: Path) -> Iterator[Problem]:
-    path, bridge = (*at, "attachment", "bridge"), spec.attachment.bridge
-    if spec.attachment.type is AttachmentType.HOST and bridge:
+def _attachment(attachment: Attachment, at: Path) -> Iterator[Problem]:
+    path, bridge = (*at, "bridge"), attachment.bridge
+    if attachment.type is AttachmentType.HOST and bridge:
         yield Problem(path, shown(bridge), "only used with type VirtualEthernet; remove it or set the type")
-    if spec.attachment.type is AttachmentType.VIRTUAL_ETHERNET:
+    if attachment.type is AttachmentType.VIRTUAL_ETHERNET:
         if not bridge:
             yield Problem(path, "", "missing; type VirtualEthernet needs the name of the node's bridge, such as br0")
         elif wrong := interface_problem(bridge, glob=False):

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from vipa.resources.healthcheck import CHECKS_MAX, AssignedCheck
 from vipa.resources.meta import API_VERSION, Object, ObjectMeta, Wire
-from vipa.resources.texts import Address, Time
+from vipa.resources.texts import Address, InterfaceName, Time
 from vipa.resources.virtualip import Binding, Failback
 from vipa.timing import Timing
 
@@ -51,6 +51,9 @@ class Assignment(Wire, frozen=True):
         tuple[AssignedCheck, ...], Meta(max_length=CHECKS_MAX, description="As the VirtualIP has them")
     ] = ()
     binding: Annotated[Binding, Meta(description="As the VirtualIP has it")] = Binding.HOLDER
+    bridge: Annotated[
+        InterfaceName, Meta(description="Of the node, behind which the address lives; empty: on the node itself")
+    ] = ""
 
 
 class VirtualIPNodeSpec(Wire, frozen=True):

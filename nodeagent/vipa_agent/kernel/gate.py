@@ -19,6 +19,8 @@ _ELECTIONS: Final = tuple(elections for family in sets.FAMILIES for elections in
 _MIRRORED: Final = (
     sets.OWN,
     sets.ARP_NIC,
+    sets.BRIDGES[0],
+    sets.BEFORE,
     *(ref for family in sets.FAMILIES for ref in (family.ifaddr, family.guarded)),
     *(ref for elections in _ELECTIONS for ref in (elections.elected, elections.steady, elections.vips)),
 )
@@ -89,12 +91,13 @@ class Gate:
         own: Sequence[tuple[str, str]],
         devices: Mapping[int, str],
         senders6: Mapping[str, str],
+        bridges: Iterable[str] = (),
     ) -> None:
         """Gate exactly these virtual IPs, and each own address to its interface.
 
         own: (interface, own address with prefix length). devices: name by ifindex of every interface that must not leak
-        announcements. senders6: the IPv6 address by which each asks when a virtual IP must not. What was gated stays
-        gated throughout. Raises RulesetRefused, NetlinkRefused.
+        announcements. senders6: the IPv6 address by which each asks when a virtual IP must not. bridges: with guests
+        behind them, that are not gated. What was gated stays gated throughout. Raises RulesetRefused, NetlinkRefused.
         """
         gated: dict[sets.Family, list[str]] = {family: [] for family in sets.FAMILIES}
         gated |= dict(sets.by_family(vips))
@@ -108,7 +111,8 @@ class Gate:
             own4 = [(name, address) for name, address in addresses if ":" not in address]
             wanted: dict[SetRef, Mapping[bytes, bytes]] = {
                 # An IPv6 address is answered for by its own interface alone: only those of IPv4 need gating.
-                sets.OWN: {sets.pair_key(address, name): b"" for name, address in own4}
+                sets.OWN: {sets.pair_key(address, name): b"" for name, address in own4},
+                sets.BRIDGES[0]: {sets.interface_key(name): b"" for name in bridges},
             }
             senders = {sets.IPV4: dict(reversed(own4)), sets.IPV6: senders6}
             for family, of_family in gated.items():

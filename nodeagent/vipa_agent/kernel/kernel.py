@@ -9,15 +9,16 @@ from contextlib import ExitStack
 
 from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
-from vipa_agent.kernel.addresses import Addresses
 from vipa_agent.kernel.errors import KernelError, NetlinkRefused, RulesetRefused
 from vipa_agent.kernel.flips import Flips, Held
+from vipa_agent.kernel.forwarding import Forwarding, unfit6
 from vipa_agent.kernel.gate import Gate
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.links import Links, sender6
 from vipa_agent.kernel.mending import Elected
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, NetlinkSocket
 from vipa_agent.kernel.nfnl import NftSocket
+from vipa_agent.kernel.places import Places
 from vipa_agent.kernel.renewal import Renewer
 from vipa_agent.kernel.steering import Steering
 
@@ -48,16 +49,17 @@ class Kernel:
             self._route_socket = NetlinkSocket(NETLINK_ROUTE)
             undo.callback(self._route_socket.close)
             self.links = Links(self._route_socket)
-            self._addresses = Addresses(self._route_socket)
+            self._places = Places(self._route_socket)
             self._gate = Gate(self._nft, self._nft_socket)
             self._steering = Steering(
                 self._gate.mirror, self._nft, self._route_socket, mask=mark_mask, forwarded_replies=forwarded_replies
             )
+            self._forwarding = Forwarding(self._gate.mirror, self._route_socket)
             self._flips = Flips(self._gate, self._steering)
             self._gate.open()
             self._wanted = frozenset(self._gate.vips())
             self._own: tuple[tuple[str, str], ...] = ()
-            self._addresses.load(self._wanted.__contains__)
+            self._places.load(self._wanted.__contains__)
             self._renewer = Renewer(self._flips, self._gate.lock, renewed, lapsed)
             undo.callback(self._renewer.close)
             self._lapsed = lapsed
@@ -76,18 +78,23 @@ class Kernel:
         return self.links.snapshot(self._wanted | self.bound())
 
     def bound(self) -> frozenset[str]:
-        """Virtual IPs bound on at least one interface."""
-        return frozenset(address for address, _ifindex in self._addresses.bound)
+        """Virtual IPs bound, or proxied for, on at least one interface."""
+        return self._places.vips()
 
     def vips(self) -> set[str]:
         """Virtual IPs gated now."""
         return self._gate.vips()
 
-    def guard(self, addresses: Iterable[str], own: Sequence[tuple[str, str]]) -> None:
+    def guard(
+        self, addresses: Iterable[str], own: Sequence[tuple[str, str]], behind: Iterable[tuple[str, str]] | None = None
+    ) -> None:
         """Gate exactly these virtual IPs and each own address (with prefix length) to its interface; whole set. What
-        is still bound stays gated. Also follows interfaces that came, went or were re-created, and removed tables."""
+        is still bound stays gated. Also follows interfaces that came, went or were re-created, and removed tables.
+        ``behind``: which of them live behind which bridge; None: as told before."""
         self._wanted = frozenset(addresses)
         self._own = tuple(own)
+        if behind is not None:
+            self._places.behind = dict(behind)
         try:
             self._apply_guard()
         except (NetlinkRefused, RulesetRefused):
@@ -106,30 +113,26 @@ class Kernel:
             raise KernelError(f"{', '.join(sorted(ungated))}: not gated; call guard before bind")
         known = self.links.indexes()
         indexes = [known[name] for name in wanted if name in known]
-        self._addresses.bind(every, indexes)
-        self._addresses.unbind(every, but=indexes)
+        self._places.bind(every, indexes, known)
+        self._places.unbind(every, but=indexes)
 
     def unbind(self, addresses: Iterable[str]) -> None:
         """Remove the addresses from every interface; absent is success."""
         every = set(addresses)
         for address in every:
             self._waiting.pop(address, None)
-        self._addresses.unbind(every)
+        self._places.unbind(every)
         if every - self._wanted:
             self._gate.release(every - self._wanted)
 
     def lost(self) -> dict[str, frozenset[str]]:
         """Virtual IPs that someone else removed from interfaces that are still there: names of these by address."""
-        present = self._addresses.in_kernel(self._wanted.__contains__)
         live = {ifindex: name for name, ifindex in self.links.indexes().items()}
-        lost = {pair for pair in self._addresses.bound - present if pair[1] in live}
-        self._addresses.bound &= present | lost
-        return {of: frozenset(live[i] for address, i in lost if address == of) for of in {a for a, _ in lost}}
+        return self._places.lost(self._wanted.__contains__, live)
 
     def rebind(self, address: str, interfaces: Iterable[str]) -> None:
         """Bind a virtual IP again."""
-        known = self.links.indexes()
-        self._addresses.bind([address], [known[name] for name in interfaces if name in known])
+        self._places.rebind(address, interfaces, self.links.indexes())
 
     def gone(self) -> frozenset[str]:
         """Which of our tables somebody has deleted, as "table arp vipa"; see :meth:`mend`."""
@@ -152,7 +155,7 @@ class Kernel:
     def open_fence(self) -> None:
         """The gate stays broken for a while: until it is mended no virtual IP is bound, nor claimed."""
         names = {ifindex: name for name, ifindex in self.links.indexes().items()}
-        for address, ifindex in sorted(self._addresses.bound):
+        for address, ifindex in sorted(self._places.bound):
             self._waiting[address] = (*self._waiting.get(address, ()), names.get(ifindex, ""))
         self._open_fence = True
         self._unbind_all()
@@ -161,7 +164,11 @@ class Kernel:
         """What of the ways of replies somebody has removed, for people; "" for nothing. ``guard`` makes it again."""
         ready = {link.name for link in self.links.snapshot(self._wanted | self.bound()) if link.up and link.carrier}
         with self._gate.lock:
-            return self._steering.lacking(ready)
+            return self._steering.lacking(ready) or self._forwarding.lacking(self.links.indexes())
+
+    def unfit(self, address: str) -> str:
+        """Why this node cannot proxy for an address that lives behind a bridge, for people; "" when it can."""
+        return unfit6() if ":" in address else ""
 
     def begin_claim(self, addresses: Sequence[str], timeout_s: float) -> bool:
         """Set the claim elements, which end by themselves after ``timeout_s``."""
@@ -215,7 +222,8 @@ class Kernel:
         self._renewer.keep({})
         self._wanted = frozenset()
         first: KernelError | None = None
-        steps: tuple[Callable[[], None], ...] = (self._unbind_all, self._steering.remove, self._gate.remove)
+        settings = lambda: self._forwarding.remove(self.links.indexes())  # noqa: E731
+        steps: tuple[Callable[[], None], ...] = (self._unbind_all, self._steering.remove, settings, self._gate.remove)
         for step in steps:
             try:
                 step()
@@ -238,30 +246,33 @@ class Kernel:
             self.bind(addresses, interfaces)
 
     def _unbind_all(self) -> None:
-        self._addresses.unbind(self.bound())
+        self._places.unbind(self.bound())
 
     def _apply_guard(self) -> None:
         links = self.links.snapshot(self._wanted | self.bound())
         indexes = self.links.indexes()
         live = set(indexes.values())
-        self._addresses.bound = {pair for pair in self._addresses.bound if pair[1] in live}
+        self._places.forget(live)
         carriers = {name for name, _address in self._own} & indexes.keys()
-        bound_on = {ifindex for _address, ifindex in self._addresses.bound}
+        bound_on = {ifindex for _address, ifindex in self._places.bound}
         devices = {i: name for name, i in indexes.items() if name in carriers or i in bound_on}
         gated = self._wanted | self.bound()
+        bridges = {bridge for bridge in self._places.behind.values() if bridge in indexes} - carriers
         with self._gate.lock:
-            self._gate.guard(gated, self._own, devices, {i.name: s for i in links if (s := sender6(i))})
-            self._steering.apply(gated, self._own, links, indexes)
+            self._gate.guard(gated, self._own, devices, {i.name: s for i in links if (s := sender6(i))}, bridges)
+            self._steering.apply(gated, self._own, links, indexes, bridges)
+            six = any(":" in address for address in self._places.behind)
+            self._forwarding.apply(carriers, self._places.behind.values(), six=six, indexes=indexes)
 
     def _decided(self, addresses: Iterable[str], interface: str) -> None:
         """Raises KernelError unless the kernel answers for each address there, once elected."""
         every = set(addresses)
         ifindex = self.links.indexes().get(interface, 0)
-        unbound = {address for address in every if (address, ifindex) not in self._addresses.bound}
+        unbound = {address for address in every if (address, ifindex) not in self._places.bound}
         if unbound:
             raise KernelError(f"{', '.join(sorted(unbound))}: not bound on {interface}")
         if any(":" in address for address in every):
-            undecided = every & self._addresses.undecided(ifindex)
+            undecided = every & self._places.addresses.undecided(ifindex)
             if undecided:
                 raise KernelError(f"{', '.join(sorted(undecided))}: tentative or a duplicate on {interface}")
 

@@ -76,6 +76,11 @@ def attribute_u8(kind: int, value: int) -> bytes:
     return attribute(kind, bytes((value,)))
 
 
+def attribute_u64(kind: int, value: int) -> bytes:
+    """One attribute holding a host-order 64-bit integer."""
+    return attribute(kind, struct.pack("=Q", value))
+
+
 def attribute_u32(kind: int, value: int) -> bytes:
     """One attribute holding a host-order 32-bit integer."""
     return attribute(kind, struct.pack("=I", value))

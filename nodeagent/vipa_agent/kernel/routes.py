@@ -52,6 +52,11 @@ RULE_BASE: Final = 7117
 TABLE_BASE: Final = 7117
 """Tables TABLE_BASE + slot; main, local and the small numbers people use by hand are far away."""
 
+GUEST_RULE: Final = RULE_BASE - 1
+"""The way to guests behind bridges (:mod:`vipa_agent.kernel.guests`), which no mark changes; not of this file's set."""
+GUEST_TABLE: Final = TABLE_BASE
+"""Slots begin at 1."""
+
 _RTN_UNICAST: Final = 1
 _TO_TABLE, _GOTO, _NOP = 1, 2, 3  # FR_ACT_*
 _FRA_IIFNAME, _FRA_GOTO, _FRA_PRIORITY, _FRA_FWMARK = 3, 4, 6, 10
@@ -168,6 +173,8 @@ class Routes:
         for rule_body in self._socket.dump(RTM_GETRULE, body, "list of rules", fine=_NO_FAMILY):
             fields = attributes(rule_body, RTMSG.size)
             if rule_body[0] != self._family or fields.get(FRA_PROTOCOL, b"\0")[0] != VIPA_PROTOCOL:
+                continue
+            if _u32(fields.get(_FRA_PRIORITY)) == GUEST_RULE:
                 continue
             action = RTMSG.unpack_from(rule_body)[7]
             rule = _Rule(

@@ -13,9 +13,14 @@ RTM_GETADDR: Final = 22
 RTM_NEWROUTE: Final = 24
 RTM_DELROUTE: Final = 25
 RTM_GETROUTE: Final = 26
+RTM_NEWNEIGH: Final = 28
+RTM_DELNEIGH: Final = 29
+RTM_GETNEIGH: Final = 30
 RTM_NEWRULE: Final = 32
 RTM_DELRULE: Final = 33
 RTM_GETRULE: Final = 34
+RTM_GETNEIGHTBL: Final = 66
+RTM_SETNEIGHTBL: Final = 67
 
 IFINFO: Final = struct.Struct("=BBHiII")
 """family, padding, ARP hardware type, ifindex, flags, change mask."""
@@ -23,6 +28,9 @@ IFADDR: Final = struct.Struct("=BBBBI")
 """family, prefix length, flags, scope, ifindex."""
 RTMSG: Final = struct.Struct("=BBBBBBBBI")
 """family, dst length, src length, tos, table, protocol, scope, type, flags."""
+
+NDMSG: Final = struct.Struct("=BBHiHBB")
+"""family, padding (2), ifindex, state, flags, type."""
 
 IFLA_ADDRESS: Final = 1
 IFLA_IFNAME: Final = 3

@@ -20,11 +20,15 @@ _ALIVE: Final = "alive { type ifname; flags timeout; }"
 _ARP_SETS: Final = (
     "set arp vipa own { type ipv4_addr . ifname; }",
     "map arp vipa nic { type ifname : verdict; }",
+    "set arp vipa bridges { type ifname; }",
+    "map arp vipa before { type ifname . mark : mark; }",
 )
 _ARP_IN: Final = (
     "iifname vmap @nic",
     # Only a request makes the kernel answer; replies to our own questions must get in on any interface.
     "arp operation != request accept",
+    # What guests ask is the bridge's business: the node's own addresses, and LAN clients by proxy_arp.
+    "iifname @bridges accept",
     "arp daddr ip . iifname @own accept",
     "arp daddr ip . iifname @elected iifname @alive accept",
     "arp daddr ip . iifname @steady accept",
@@ -134,6 +138,7 @@ def marks(values: Mapping[int, int], mask: int, *, forwarded_replies: bool) -> s
         "add set inet vipa local4 { type ipv4_addr; }",
         "add set inet vipa local6 { type ipv6_addr; }",
         "add set inet vipa switched_on { type ifname; }",
+        "add set inet vipa bridges { type ifname; }",
         "add map inet vipa nic { type ifname : verdict; }",
         "add map inet vipa out4 { type ipv4_addr : verdict; }",
         "add map inet vipa out6 { type ipv6_addr : verdict; }",
@@ -141,7 +146,13 @@ def marks(values: Mapping[int, int], mask: int, *, forwarded_replies: bool) -> s
     for slot, mark in sorted(values.items()):
         rule = (f"meta mark set meta mark & {~mask & 0xFFFFFFFF:#010x} | {mark:#010x}",)
         lines += _chain(f"arp vipa mark_{slot}", "", rule) + _chain(f"inet vipa mark_{slot}", "", rule)
-    into = ("ip daddr @local4 iifname vmap @nic", "ip6 daddr @local6 iifname vmap @nic")
+    into = (
+        "ip daddr @local4 iifname vmap @nic",
+        "ip6 daddr @local6 iifname vmap @nic",
+        # What guests send leaves as the node's own replies would; the way to them is found ahead of all marks.
+        "iifname @bridges ip saddr vmap @out4",
+        "iifname @bridges ip6 saddr vmap @out6",
+    )
     lines += _chain("inet vipa pre", "{ type filter hook prerouting priority mangle; policy accept; }", into)
     out = ("ip saddr vmap @out4", "ip6 saddr vmap @out6")
     lines += _chain("inet vipa out", "{ type route hook output priority mangle; policy accept; }", out)

@@ -68,6 +68,11 @@ GATE_TABLES: Final = {"arp": NFPROTO_ARP, "ip6": NFPROTO_IPV6, "netdev": NFPROTO
 ALIVE: Final = tuple(SetRef(family, TABLE, "alive") for family in GATE_TABLES.values())
 """The permit of an interface is one element in each, changed together."""
 
+BRIDGES: Final = (SetRef(NFPROTO_ARP, TABLE, "bridges"), SetRef(NFPROTO_INET, TABLE, "bridges"))
+"""Bridges behind which guests have virtual IPs: the gate leaves their side alone, replies from there are steered."""
+BEFORE: Final = SetRef(NFPROTO_ARP, TABLE, "before")
+"""Settings that were changed for guests, and what they were."""
+
 OWN: Final = SetRef(NFPROTO_ARP, TABLE, "own")
 ARP_NIC: Final = SetRef(NFPROTO_ARP, TABLE, "nic")
 NIC: Final = SetRef(NFPROTO_INET, TABLE, "nic")

@@ -20,7 +20,7 @@ from vipa_agent.kernel.nfnl import NFPROTO_INET, SetRef, chain_of, jump
 from vipa_agent.kernel.routes import NicRoutes, Routes
 
 _MAPS: Final = tuple((family.local, family.out) for family in sets.FAMILIES)
-_MIRRORED: Final = (sets.NIC, sets.SWITCHED_ON, *(ref for pair in _MAPS for ref in pair))
+_MIRRORED: Final = (sets.NIC, sets.SWITCHED_ON, sets.BRIDGES[1], *(ref for pair in _MAPS for ref in pair))
 
 
 class Steering:
@@ -60,8 +60,10 @@ class Steering:
         own: Sequence[tuple[str, str]],
         links: Sequence[LocalInterface],
         indexes: Mapping[str, int],
+        bridges: Iterable[str] = (),
     ) -> None:
-        """Steer these own addresses, and the virtual IPs where they are elected. Raises RulesetRefused,
+        """Steer these own addresses, and the virtual IPs where they are elected, those of guests behind ``bridges``
+        too. Raises RulesetRefused,
         NetlinkRefused, Unsupported (more interfaces than marks)."""
         there = self._load()
         every = [(name, address) for name, address in own if name in indexes]
@@ -86,6 +88,7 @@ class Steering:
         nics = {sets.interface_key(name): jump(_chain(slot)) for name, slot in slots.items()}
         own_here = {str(ipaddress.ip_interface(address).ip): name for name, address in every if name in slots}
         maps: dict[SetRef, Mapping[bytes, bytes]] = {sets.NIC: nics, sets.ARP_NIC: nics}
+        maps[sets.BRIDGES[1]] = {sets.interface_key(name): b"" for name in bridges}
         for family in sets.FAMILIES:
             of_vips = [vip for vip in gated if sets.family_of(vip) is family]
             of_own = {a: name for a, name in own_here.items() if sets.family_of(a) is family}

@@ -108,11 +108,13 @@ class NicSocket:
         self._paths: dict[tuple[str, str, str], frames.BeatPath | frames6.BeatPath6] = {}
         mac = frames.pack_mac(nic.mac)
         with ExitStack() as undo:
-            self._beats = undo.enter_context(_open(nic, frames.ETHERTYPE_IPV4, bpf.beat_filter(nic.ifindex, mac, port)))
-            self._arp = undo.enter_context(_open(nic, frames.ETHERTYPE_ARP, bpf.arp_filter(nic.ifindex, mac)))
+            self._beats = undo.enter_context(
+                open_socket(nic, frames.ETHERTYPE_IPV4, bpf.beat_filter(nic.ifindex, mac, port))
+            )
+            self._arp = undo.enter_context(open_socket(nic, frames.ETHERTYPE_ARP, bpf.arp_filter(nic.ifindex, mac)))
             six = frames6.ETHERTYPE_IPV6
-            self._beats6 = undo.enter_context(_open(nic, six, bpf.beat6_filter(nic.ifindex, mac, port)))
-            self._nd = undo.enter_context(_open(nic, six, bpf.nd_filter(nic.ifindex, mac)))
+            self._beats6 = undo.enter_context(open_socket(nic, six, bpf.beat6_filter(nic.ifindex, mac, port)))
+            self._nd = undo.enter_context(open_socket(nic, six, bpf.nd_filter(nic.ifindex, mac)))
             self._resources = undo.pop_all()
         self._readers: tuple[tuple[socket.socket, _Read], ...] = (
             (self._beats, self._beat),
@@ -233,7 +235,7 @@ class NicSocket:
         return ArpSeen(self.nic.name, kind, arp.sender_mac, arp.sender_address, arp.target_address)
 
 
-def _open(nic: Nic, protocol: int, program: bytes) -> socket.socket:
+def open_socket(nic: Nic, protocol: int, program: bytes) -> socket.socket:
     """A packet socket that has its filter before its interface: with protocol 0 nothing comes in until it is bound."""
     sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, 0)
     try:

@@ -116,7 +116,8 @@ def _why(facts: Facts, endpoint: Endpoint, at: int, held: int | None, health: He
     assert facts.plan is not None
     report = facts.reports.get(endpoint.node)
     if health.healthy and _failing(facts, endpoint.node):
-        return Reason.HEALTH_CHECK_FAILED
+        silent = facts.plan.bridge and report is not None and report.role is Role.EXCLUDED
+        return word(report.reason, Reason.GUEST_SILENT) if silent and report else Reason.HEALTH_CHECK_FAILED
     if at == held:
         return word(report.reason, Reason.TOP_OF_LIST) if report is not None else Reason.TOP_OF_LIST
     if not health.healthy:
@@ -248,6 +249,9 @@ def _ready(facts: Facts, holder: HolderStatus | None, others: list[CandidateStat
         return True, reason, f"{holder.endpoint} serves"
     if facts.plan is None:
         return False, facts.refusal.reason if facts.refusal else Reason.PLAN_REMOVED, "not served: it is not accepted"
+    if facts.plan.bridge and (silent := {n: f for n in facts.reports if (f := _failing(facts, n))}):
+        told = "; ".join(f"{node}: {', '.join(failing)}" for node, failing in sorted(silent.items()))
+        return False, Reason.GUEST_SILENT, f"not served: the guest is behind no node's bridge ({told})"
     if any(h.healthy for h in facts.health):
         return False, Reason.LISTENING, "no agent has said yet that it serves"
     reasons = {h.reason for h in facts.health}
