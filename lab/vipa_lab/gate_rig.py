@@ -15,7 +15,7 @@ from vipa_lab.within import within
 
 VIP2 = "10.1.1.8"
 PERMIT_S = PROFILES[Timing.DEFAULT].permit_s
-QUIET_S = 0.3
+QUIET_S = 0.2
 """An answer takes well under 1 ms; what has not come by then was not sent."""
 
 

@@ -1,4 +1,5 @@
-"""The preferred list 10.1.1.4 → .5 → .6, adapter by adapter: order, sessions, paths, a new card."""
+"""Adapters whose path fails, and new cards. The way through the preferred list and back is part of the tour in
+test_agent_settings."""
 
 from typing import Final
 
@@ -7,37 +8,6 @@ from vipa_lab.cuts import Direction
 from vipa_lab.lab import Lab
 
 DIRECTIONS: Final[tuple[Direction, ...]] = ("from_nic", "to_nic")
-
-
-def test_adapters_fail_in_order_and_return_in_order(lab: Lab) -> None:
-    with Cluster(lab) as cluster:
-        cluster.start_both()
-        session = cluster.client.tcp_probe(cluster.vip)
-        cluster.wait_answered(session)
-        cable, other_cable = cluster.nic("w1/eth1").port, cluster.nic("w1/eth2").port
-
-        cable.down()
-        cluster.wait_serves("w1/eth2")
-        (pulled,) = [each for each in cluster.status("w1")["interfaces"] if each["name"] == "eth1"]
-        assert pulled["reason"] == "LinkDown"
-        cable.up()
-        cluster.wait_serves("w1/eth1")
-        cluster.wait_answered(session)
-        within = session.stop()
-        assert (within.connects, within.resets) == (1, 0), "a session survives moves within the node"
-
-        cable.down()
-        cluster.wait_serves("w1/eth2")
-        other_cable.down()
-        cluster.wait_serves("w2/eth1")
-        assert cluster.erp("w1")["role"] == "Excluded"
-        other_cable.up()
-        cluster.wait_serves("w1/eth2")
-        cable.up()
-        cluster.wait_serves("w1/eth1")
-        assert cluster.erp("w1")["reason"] == "TopOfList"
-        first, second, third = "w1/eth1", "w1/eth2", "w2/eth1"
-        assert cluster.served() == [first, second, first, second, third, second, first]
 
 
 def test_paths_that_fail_with_their_link_up_are_left_and_returned_to(lab: Lab) -> None:

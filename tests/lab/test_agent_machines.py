@@ -1,9 +1,10 @@
-"""Machines and agents that die, freeze, come back, and start at the same time."""
+"""Machines and agents that die, come back, and start at the same time. The holder's agent frozen, or back within its
+permit, is part of the tour in test_agent_settings."""
 
 import time
 
 from vipa.timing import PROFILES, Timing, claim_delay_s
-from vipa_lab.cluster import WAIT_S, Cluster
+from vipa_lab.cluster import Cluster
 from vipa_lab.lab import Lab
 
 CALM = PROFILES[Timing.CALM]
@@ -39,44 +40,6 @@ def test_an_agent_is_killed_and_stays_dead_then_a_machine_loses_power_and_boots(
         result = probe.stop()
         cluster.check_lossless(result)
         assert [segment.node for segment in result.segments][-1] == "w1"
-
-
-def test_an_agent_is_killed_and_back_within_its_permit(lab: Lab) -> None:
-    with Cluster(lab) as cluster:
-        cluster.start_both()
-        for _ in range(10):
-            before = cluster.erp("w1")["term"], len(cluster.moves("w2"))
-            probe = cluster.datagrams()
-            cluster.wait_answered(probe)
-            # A permit has at least this long to live when its agent dies; a slower start may come too late.
-            if cluster.restart("w1", CALM.permit_s - CALM.renew_s - CALM.interval_s, WAIT_S):
-                break
-            probe.stop()
-            cluster.wait_serves("w1/eth1")
-        else:
-            raise AssertionError("this machine is too busy to start an agent within a permit")
-        cluster.wait_serves("w1/eth1")
-        assert cluster.erp("w1")["reason"] == "Adopted"
-        cluster.hold("w1/eth1", CALM.permit_s + CALM.silence_s)
-        assert (cluster.erp("w1")["term"], len(cluster.moves("w2"))) == before
-        cluster.check_lossless(probe.stop())
-
-
-def test_an_agent_is_frozen_for_five_seconds_and_thawed(lab: Lab) -> None:
-    with Cluster(lab) as cluster:
-        cluster.start_both()
-        probe = cluster.datagrams()
-        cluster.wait_answered(probe)
-        cluster.freeze("w1")
-        frozen_s = time.monotonic()
-        cluster.wait_serves("w2/eth1")
-        cluster.wait(lambda: time.monotonic() - frozen_s >= 5.0, "five seconds")
-        cluster.thaw("w1")
-        cluster.wait_serves("w1/eth1")  # by a planned move: failback is immediate
-        assert "reason=PermitLapsed" in cluster.agents["w1"].output()
-        assert cluster.moves("w1")[-1] == "HandedOver"
-        cluster.wait_answered(probe)
-        assert probe.stop().lost <= 5
 
 
 def test_the_spare_is_frozen_thawed_and_loses_power_and_nobody_notices(lab: Lab) -> None:
