@@ -94,7 +94,7 @@ def test_priority_tags_are_no_vlan(wire: Wire) -> None:
 def test_nothing_slips_in_before_the_filter(wire: Wire) -> None:
     flood = wire.a.start([sys.executable, "-c", FLOOD, beat(port=PORT + 1).hex()], "flood")
     flood.wait_output("flooding", SOON_S)
-    for _ in range(40):
+    for _ in range(100):
         b = wire.open_b()
         assert b.drain(b.beat_filenos()) == []
         assert b.dropped[Dropped.MALFORMED] == 0
