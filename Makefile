@@ -20,7 +20,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
 		printf '  make %-16s %s\n' "$$name" "$$text"; done
 
-setup: ## make .venv with the pinned dependencies and the commands vipa, kubectl-vipa, vipa-agent, vipa-operator
+setup: ## make .venv with the pinned dependencies and the commands vipa, kubectl-vipa, vipa-agent, vipa-operator, vipa-router
 	@tools/setup
 
 demo: setup ## watch it: adapters and machines fail, a client measures; as root or as anybody
@@ -100,4 +100,4 @@ bench-operator: setup ## a large cluster on a real API server: steady, one chang
 
 clean: ## remove .venv, build/ and caches
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find core operator nodeagent lab cli tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find core operator nodeagent router lab cli tests bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 
+from vipa.election.actions import Notice, Transition
 from vipa.election.elector import Elector
 from vipa.election.events import (
     GateLost,
@@ -38,6 +39,7 @@ from vipa_agent.metrics import Metrics
 from vipa_agent.needkey import need_key
 from vipa_agent.nics import ALERT_POLL_S, Nics
 from vipa_agent.nodestatus import NodeStatus
+from vipa_agent.remote import Remote
 from vipa_agent.scrape import ScrapeServer
 from vipa_agent.settings import Settings
 from vipa_agent.shown import Shown
@@ -103,10 +105,11 @@ class Agent:
         renewed: dict[str, float] = {}
         self.kernel = Kernel(renewed.__setitem__, self._lapsed)
         opened, closing = (lambda s: self.turns.opened(s)), (lambda s: self.turns.closing(s))  # noqa: PLW0108 - later
-        self.mux = Mux(settings.port, opened, closing, lambda: sieve_of(self.elector.node))
         self.nics = Nics(self.kernel, self._interfaces_changed)
+        self.mux = Mux(settings.port, opened, closing, lambda: sieve_of(self.elector.node))
+        self.remote = Remote(self.elector, self.mux, lambda: self.nics.interfaces)
         self.executor = Executor(
-            self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self.shown.happened
+            self.elector, self.kernel, self.mux, self.metrics, self._guarded, self._done.set, self._happened
         )
         self.mender = Mender(
             self.kernel,
@@ -116,7 +119,9 @@ class Agent:
             lambda: self._interfaces_changed(self.nics.interfaces),
             lambda: self.turns.wake(GateLost()),
         )
-        self.turns: Turns = Turns(self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed)
+        self.turns: Turns = Turns(
+            self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed, self.remote.awake
+        )
 
     # --- life
 
@@ -127,7 +132,7 @@ class Agent:
         link_events = LinkEvents(self.kernel.port)
         server = StatusServer(self.settings.state_dir, self._status)
         if self.settings.metrics:
-            self._scrape = ScrapeServer(*self.settings.metrics, self.metrics.registry)
+            self._scrape = ScrapeServer(*self.settings.metrics, self.metrics.registry, self.remote.board)
         for number in (signal.SIGTERM, signal.SIGINT):
             self.loop.add_signal_handler(number, lambda: self.turns.wake(StopAsked()))
         try:
@@ -149,6 +154,7 @@ class Agent:
         finally:
             self.turns.stop()
             self.mender.stop()
+            self.remote.stop()
             self.loop.remove_reader(link_events.fileno())
             self.mux.close()
             if self._done.is_set():
@@ -233,7 +239,12 @@ class Agent:
         elif planned != self.elector.node.plan:
             self.turns.wake(PlanChanged(planned))
         self.shown.changed()
+        self.remote.changed()
         return True
+
+    def _happened(self, action: Transition | Notice) -> None:
+        self.remote.changed()
+        self.shown.happened(action)
 
     def _lapsed(self, interface: str) -> None:
         """From the renewal thread, or from within a transaction: never steps the election under itself."""
@@ -291,10 +302,12 @@ class Agent:
             except KernelError as error:  # changing at this very moment: the next round sees how it ended
                 log.warning("interfaces not read", error=str(error))
             self.shown.changed()
+            self.remote.changed()
             self._remember()
 
     def _status(self) -> dict[str, Any]:
-        return picture.status(self.elector, self.boot_id) | self.mender.repairs.told(boottime_s())
+        told = {"routers": self.remote.routers.names}
+        return picture.status(self.elector, self.boot_id) | told | self.mender.repairs.told(boottime_s())
 
     async def _document(self) -> VirtualIPNodeStatus:
         return await self.node_status.document(self.nics.interfaces, self.mender.repairs.known())

@@ -1,4 +1,5 @@
-"""Serves metrics over HTTP from threads of its own: a slow scraper holds up neither the event loop nor the others."""
+"""Serves metrics and next hops over HTTP from threads of its own: a slow reader holds up neither the event loop nor the
+others."""
 
 import socket
 import socketserver
@@ -9,8 +10,12 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-SCRAPERS_MAX: Final = 8
-"""Requests at a time, a thread each; more are refused by closing. A node has one or two Prometheus servers."""
+from vipa_agent.hopboard import WATCHERS_MAX, HopBoard
+from vipa_agent.hoppages import NEXTHOPS, serve
+
+SCRAPERS_MAX: Final = 8 + WATCHERS_MAX
+"""Requests at a time, a thread each; more are refused by closing. A node has one or two Prometheus servers; those
+who wait for next hops are never all."""
 
 SLOW_S: Final = 5.0
 """A scraper that takes no bytes for this long is given up: half of Prometheus' default scrape_timeout."""
@@ -20,11 +25,13 @@ _Request = socket.socket | tuple[bytes, socket.socket]
 
 
 class ScrapeServer:
-    """``/metrics`` on ADDR:PORT until :meth:`close`. OSError from the constructor when the address cannot be bound."""
+    """``/metrics``, and ``/nexthops`` where there is a ``board`` of them, on ADDR:PORT until :meth:`close`. OSError
+    from the constructor when the address cannot be bound."""
 
-    def __init__(self, address: str, port: int, registry: CollectorRegistry) -> None:
+    def __init__(self, address: str, port: int, registry: CollectorRegistry, board: HopBoard | None = None) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._server = _Server(family, (address, port), registry)
+        self._board = board
+        self._server = _Server(family, (address, port), registry, board)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.2}, name="metrics", daemon=True
         )
@@ -37,6 +44,8 @@ class ScrapeServer:
 
     def close(self) -> None:
         """Stop listening. Answers under way go on in their daemon threads. Takes up to 0.2 s."""
+        if self._board is not None:
+            self._board.close()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -59,9 +68,12 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     allow_reuse_address = True
     daemon_threads = True
 
-    def __init__(self, family: int, where: tuple[str, int], registry: CollectorRegistry) -> None:
+    def __init__(
+        self, family: int, where: tuple[str, int], registry: CollectorRegistry, board: HopBoard | None
+    ) -> None:
         self.address_family = family
         self.registry = registry
+        self.board = board
         self._slots = threading.BoundedSemaphore(SCRAPERS_MAX)
         super().__init__(where, _Handler)
 
@@ -82,14 +94,19 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """GET /metrics."""
+    """GET /metrics, /nexthops, /nexthops/NAME."""
 
     server: _Server
     timeout = SLOW_S
 
     def do_GET(self) -> None:
-        if self.path.split("?", 1)[0] != "/metrics":
-            self.send_error(404, "Metrics are at /metrics")
+        path = self.path.split("?", 1)[0]
+        board = self.server.board
+        if board is not None and (path == NEXTHOPS or path.startswith(f"{NEXTHOPS}/")):
+            serve(self, board)
+            return
+        if path != "/metrics":
+            self.send_error(404, f"Metrics are at /metrics{f', next hops at {NEXTHOPS}' if board else ''}")
             return
         encode, content_type = choose_encoder(self.headers.get("Accept", ""))
         body = encode(self.server.registry)

@@ -79,8 +79,9 @@ class StatusServer:
             self._asking.discard(task)
 
 
-def read_status(state_dir: Path, timeout_s: float = 3.0) -> dict[str, Any]:
-    """Ask the agent whose state dir this is. StatusError when none runs there, or it does not answer in time."""
+def read_status(state_dir: Path, timeout_s: float = 3.0, program: str = "vipa-agent") -> dict[str, Any]:
+    """Ask the agent, or another ``program`` of ours, whose state dir this is. StatusError when none runs there, or it
+    does not answer in time."""
     path = state_dir / SOCKET_NAME
     chunks: list[bytes] = []
     try:
@@ -90,21 +91,21 @@ def read_status(state_dir: Path, timeout_s: float = 3.0) -> dict[str, Any]:
             while chunk := sock.recv(1 << 16):
                 chunks.append(chunk)
     except (FileNotFoundError, ConnectionRefusedError, NotADirectoryError) as error:
-        raise StatusError(f"no vipa-agent runs with state dir {state_dir} (see its --state-dir)") from error
+        raise StatusError(f"no {program} runs with state dir {state_dir} (see its --state-dir)") from error
     except PermissionError as error:
-        raise StatusError(f"not allowed to ask the agent at {path}: ask as the user it runs as (root?)") from error
+        raise StatusError(f"not allowed to ask {program} at {path}: ask as the user it runs as (root?)") from error
     except TimeoutError as error:
         raise StatusError(
-            f"the agent at {path} did not answer within {timeout_s:g} s: it hangs or is stopped"
+            f"{program} at {path} did not answer within {timeout_s:g} s: it hangs or is stopped"
         ) from error
     except OSError as error:
-        raise StatusError(f"cannot ask the agent at {path}: {error.strerror or error}") from error
+        raise StatusError(f"cannot ask {program} at {path}: {error.strerror or error}") from error
     try:
         document = json.loads(b"".join(chunks))
     except ValueError as error:
-        raise StatusError(f"the agent at {path} broke off its answer: it is stopping or asked by too many") from error
+        raise StatusError(f"{program} at {path} broke off its answer: it is stopping or asked by too many") from error
     if not isinstance(document, dict):
-        raise StatusError(f"what answers at {path} is no vipa-agent")
+        raise StatusError(f"what answers at {path} is no {program}")
     return document
 
 

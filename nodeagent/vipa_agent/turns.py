@@ -5,6 +5,7 @@ all that waits, on every socket, and polls the carriers when that is nearly due.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from vipa.election.elector import Elector
@@ -39,7 +40,8 @@ ROUNDS_S: Final = 0.005
 
 
 class Turns:
-    """``renewed`` is where the renewal thread leaves its news: interface → end of permit, CLOCK_BOOTTIME."""
+    """``renewed`` is where the renewal thread leaves its news: interface → end of permit, CLOCK_BOOTTIME. ``awake``:
+    told that now is as good as a moment later."""
 
     def __init__(
         self,
@@ -49,7 +51,9 @@ class Turns:
         nics: Nics,
         metrics: Metrics,
         renewed: dict[str, float],
+        awake: Callable[[float], None],
     ) -> None:
+        self._awake = awake
         self._elector = elector
         self._executor = executor
         self._kernel = kernel
@@ -124,7 +128,9 @@ class Turns:
             pass
 
     def _end(self) -> None:
-        self._nics.poll_soon(boottime_s())
+        now = boottime_s()
+        self._nics.poll_soon(now)
+        self._awake(now)
         self.sleep()
 
     def _take_renewals(self) -> None:

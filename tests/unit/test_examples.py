@@ -19,12 +19,16 @@ def planned(capsys: pytest.CaptureFixture[str], *files: str) -> dict[str, list[s
 
 
 def test_there_is_no_example_without_a_test() -> None:
-    names = {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml", "dual-stack.yaml", "figure-3.yaml"}
+    names = {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml", "dual-stack.yaml", "figure-1.yaml", "figure-3.yaml"}
     assert {p.name for p in EXAMPLES.glob("*.yaml")} == names
 
 
 def test_ibm_i(capsys: pytest.CaptureFixture[str]) -> None:
     assert planned(capsys, str(EXAMPLES / "ibm-i.yaml")) == {"erp": ["10.1.1.4", "10.1.1.5", "10.1.1.6"]}
+
+
+def test_figure_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert planned(capsys, str(EXAMPLES / "figure-1.yaml")) == {"data-entry": ["10.1.1.4", "10.1.1.5", "10.1.1.6"]}
 
 
 def test_two_vips(capsys: pytest.CaptureFixture[str]) -> None:

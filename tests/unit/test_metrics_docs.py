@@ -1,14 +1,18 @@
 """docs/metrics.md tells what the programs serve: every metric, its kind and its labels, and nothing else."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from vipa.reasons import Reason
+from vipa.remote.groups import Table
+from vipa.remote.hearing import Hop
 from vipa_agent.metrics import Metrics, Picture
 from vipa_operator.metrics import Metrics as OperatorMetrics
+from vipa_router.metrics import RouterMetrics
 
 TEXT = (Path(__file__).parents[2] / "docs/metrics.md").read_text()
 Told = dict[str, tuple[str, set[str]]]
@@ -32,6 +36,13 @@ def of_operator() -> CollectorRegistry:
     return metrics.registry
 
 
+def of_router() -> CollectorRegistry:
+    metrics = RouterMetrics(Counter(accepted=1))
+    hop = Hop("10.1.1.4", "eth1")
+    metrics.changed(Table({hop: 1}, {2: (hop,)}, {"10.1.1.7": 2}))
+    return metrics.registry
+
+
 def served(registry: CollectorRegistry) -> Told:
     """Name, as it is asked for in a query, to kind and labels."""
     found: Told = {}
@@ -47,13 +58,15 @@ def documented(section: str) -> Told:
     return {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
 
 
-@pytest.mark.parametrize(("section", "registry"), [("Agent", of_agent()), ("Operator", of_operator())])
+@pytest.mark.parametrize(
+    ("section", "registry"), [("Agent", of_agent()), ("Operator", of_operator()), ("Router", of_router())]
+)
 def test_every_metric_is_told_with_its_kind_and_labels(section: str, registry: CollectorRegistry) -> None:
     assert documented(section) == served(registry)
 
 
 def test_alerts_are_on_metrics_that_exist() -> None:
-    known = documented("Agent").keys() | documented("Operator").keys()
+    known = documented("Agent").keys() | documented("Operator").keys() | documented("Router").keys()
     asked = set(re.findall(r"vipa_[a-z_]+", TEXT.split("\n## What to alert on\n")[1]))
     assert len(asked) > 5
     assert asked <= known

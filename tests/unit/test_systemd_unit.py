@@ -12,8 +12,10 @@ from vipa_agent import settings
 from vipa_agent.main import EXIT_USAGE, STOP_S
 from vipa_lab.process import AGENT_CAPABILITIES
 from vipa_lab.systemd import UNIT, Unit
+from vipa_router import settings as router_settings
 
 ROOT: Final = Path(__file__).parents[2]
+ROUTER_UNIT: Final = UNIT.with_name("vipa-router.service")
 EXPOSURE_MAX: Final = 35
 """systemd-analyze's figure, in tenths: "OK" ends at 5.0. What is left of it is the network, an agent's trade."""
 
@@ -49,14 +51,15 @@ def test_it_gives_the_rights_that_every_test_in_the_lab_runs_with(unit: Unit) ->
     assert set(unit["RestrictAddressFamilies"].split()) == {"AF_UNIX", "AF_INET", "AF_INET6", "AF_NETLINK", "AF_PACKET"}
 
 
-def test_systemd_has_nothing_to_say_against_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", [UNIT, ROUTER_UNIT], ids=lambda path: path.stem)
+def test_systemd_has_nothing_to_say_against_it(file: Path, tmp_path: Path) -> None:
     analyze = shutil.which("systemd-analyze")
     if analyze is None:
         pytest.skip("no systemd-analyze here")
-    agent = tmp_path / "vipa-agent"
-    agent.touch(0o755)
-    copy = tmp_path / UNIT.name
-    copy.write_text(UNIT.read_text().replace("/opt/vipa/bin/vipa-agent", str(agent)))
+    program = tmp_path / file.stem
+    program.touch(0o755)
+    copy = tmp_path / file.name
+    copy.write_text(file.read_text().replace(f"/opt/vipa/bin/{file.stem}", str(program)))
     done = subprocess.run([analyze, "verify", str(copy)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
     done = subprocess.run(
@@ -66,6 +69,21 @@ def test_systemd_has_nothing_to_say_against_it(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout.splitlines()[-1:]
+
+
+def test_the_routers_unit_gives_it_what_it_takes() -> None:
+    unit = Unit(ROUTER_UNIT)
+    program, *words = unit.command({"$VIPA_ROUTER_OPTIONS": "--interface=eth1"})
+    assert program == "/opt/vipa/bin/vipa-router"
+    given = router_settings.parser().parse_args(words)
+    assert given.interface == ["eth1"]
+    assert given.state_dir == router_settings.DEFAULT_STATE_DIR == Path("/run") / unit["RuntimeDirectory"]
+    assert unit["RestartPreventExitStatus"] == str(EXIT_USAGE)
+    assert router_settings.DEFAULT_PORT == settings.DEFAULT_PORT
+    assert unit["CapabilityBoundingSet"] == Unit(UNIT)["CapabilityBoundingSet"]
+    text = (ROOT / "docs/router.md").read_text()
+    assert "deploy/systemd/vipa-router.service" in text
+    assert unit["EnvironmentFile"] in text
 
 
 def test_documentation_uses_the_unit_s_own_paths(unit: Unit) -> None:

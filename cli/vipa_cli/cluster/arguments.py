@@ -99,6 +99,13 @@ def add_others(add: Add) -> None:
         parser.add_argument("--timeout", metavar="SECONDS", type=positive, help="how long --wait waits")
     hops.add_argument("--format", choices=FORMATS, default="", help="in whose words; default: an address a line")
     hops.add_argument("--port", type=port, default=0, help="ipvsadm, haproxy: the service's; default: all")
+    hops.add_argument(
+        "--agent",
+        metavar="HOST:PORT",
+        action="append",
+        default=[],
+        help="ask this agent (its --metrics), not the API server; repeatable",
+    )
     hops.add_argument("--watch", "-w", action="store_true", help="print them again whenever they change")
     bundle.add_argument("--file", "-f", metavar="FILE.tar.gz", type=Path, help="default: vipa-support-TIME.tar.gz")
     for parser in (explain, timeline, move, drain, hops, bundle):
@@ -154,9 +161,11 @@ def _drain(arguments: argparse.Namespace) -> int:
 
 
 def _nexthops(arguments: argparse.Namespace) -> int:
-    from vipa_cli.cluster.nexthops import nexthops_command
+    from vipa_cli.cluster.nexthops import agents_nexthops_command, nexthops_command
 
     form = arguments.format or ("json" if arguments.output == "json" else "plain")
+    if arguments.agent:
+        return agents_nexthops_command(arguments.agent, arguments.vip, form, arguments.port, watch=arguments.watch)
     return nexthops_command(client_of(arguments), arguments.vip, form, arguments.port, watch=arguments.watch)
 
 

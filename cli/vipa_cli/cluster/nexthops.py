@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import quote
 
 from vipa_cli import exits
+from vipa_cli.cluster.agenthops import follow, once
 from vipa_cli.cluster.client import Client
 from vipa_cli.cluster.errors import ClusterError, GoneError, UsageError
 from vipa_cli.cluster.kubeconfig import Json
@@ -41,6 +42,16 @@ def nexthops_command(client: Client, wanted: str, form: str, port: int, *, watch
             # A server that is away, or comes back and does not know everybody's rights yet.
             teller.trouble(str(error))
             time.sleep(_RETRY_S)
+
+
+def agents_nexthops_command(agents: Sequence[str], wanted: str, form: str, port: int, *, watch: bool) -> int:
+    """The same, asked of ``agents`` over HTTP."""
+    teller = _Teller(form, port)
+    if watch:
+        follow(agents, wanted, teller.tell, teller.trouble)
+    vip = once(agents, wanted)
+    teller.tell(vip)
+    return exits.GOOD if status_of(vip).get("nextHops") else exits.NOT_GOOD
 
 
 class _Teller:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from vipa.election.actions import Announce, Probe, SendBeat
 from vipa.election.events import ArpSeen, BeatReceived
+from vipa.remote import talk
 from vipa_agent.wire.nic import Dropped, Nic, NicSocket, Sent
 from vipa_agent.wire.sieve import Sieve
 
@@ -18,12 +19,23 @@ class Mux:
     """The wire as the agent's shell sees it.
 
     ``opened`` is called with each new socket (to wait on its file descriptors) and ``closing`` with each one just
-    before it is closed. ``sieve`` makes one for each.
+    before it is closed. ``sieve`` makes one for each. Without ``neighbours`` ARP and ND
+    are not listened to. ``asked``, if set, gets what routers ask, which is no heartbeat.
+
     Sending never raises for what the network does: results say what became of each frame.
     """
 
-    def __init__(self, port: int, opened: Watcher, closing: Watcher, sieve: Callable[[], Sieve] | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        opened: Watcher,
+        closing: Watcher,
+        sieve: Callable[[], Sieve] | None = None,
+        neighbours: bool = True,
+    ) -> None:
+        self._neighbours = neighbours
         self._port = port
+        self.asked: Callable[[BeatReceived], None] | None = None
         self._opened = opened
         self._closing = closing
         self._sieve = sieve
@@ -48,7 +60,9 @@ class Mux:
         problems: dict[str, str] = {}
         for name in wanted.keys() - self._sockets.keys():
             try:
-                fresh = NicSocket(wanted[name], self._port, self._sieve() if self._sieve else None)
+                fresh = NicSocket(
+                    wanted[name], self._port, self._sieve() if self._sieve else None, neighbours=self._neighbours
+                )
             except (OSError, ValueError) as error:
                 problems[name] = _explain(name, error)
             else:
@@ -67,7 +81,18 @@ class Mux:
     def drain(self) -> list[BeatReceived | ArpSeen]:
         """What waits on all interfaces; see :meth:`NicSocket.drain`."""
         ready = {fileno for fileno, _ in self._waiting.poll(0)}
-        return [event for one in self._sockets.values() for event in one.drain(ready)] if ready else []
+        if not ready:
+            return []
+        found = [event for one in self._sockets.values() for event in one.drain(ready)]
+        if self.asked is None:
+            return found
+        beats: list[BeatReceived | ArpSeen] = []
+        for event in found:
+            if isinstance(event, BeatReceived) and talk.is_ask(event.payload):
+                self.asked(event)
+            else:
+                beats.append(event)
+        return beats
 
     def send_beat(self, action: SendBeat) -> Sent:
         """Carry out ``SendBeat``."""

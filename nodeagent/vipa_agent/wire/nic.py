@@ -17,6 +17,7 @@ from typing import Final
 
 from vipa import frames, frames6
 from vipa.election.events import ArpKind, ArpSeen, BeatReceived
+from vipa.remote import talk
 from vipa_agent.wire import bpf
 from vipa_agent.wire.sieve import Sieve
 
@@ -34,6 +35,9 @@ _PRIORITY: Final = 6
 
 _IPV6_SOURCE_AT, _ICMP_TYPE_AT, _ND_TARGET_AT = 22, 54, 62
 """In a frame that the filter has let through: ND without extension headers."""
+
+EVERYONE: Final = ("255.255.255.255", "ff02::1")
+"""Whom a router asks: it knows no node."""
 
 _SOL_PACKET: Final = 263
 _PACKET_STATISTICS: Final = 6
@@ -95,11 +99,11 @@ class NicSocket:
     """Open sockets on one interface. A changed name, ifindex or MAC needs a new one (see :class:`vipa_agent.wire.Mux`).
 
     ``dropped`` counts what was ignored since it was opened, ``arp_read`` the ARP frames read. Without a ``sieve`` every
-    ARP frame is handed on. OSError from the constructor: EPERM without NET_RAW, ENODEV when the interface is gone or is
-    another one by now.
+    ARP frame is handed on; without ``neighbours`` neither ARP nor ND. OSError from the constructor: EPERM without
+    NET_RAW, ENODEV when the interface is gone or is another one by now.
     """
 
-    def __init__(self, nic: Nic, port: int, sieve: Sieve | None = None) -> None:
+    def __init__(self, nic: Nic, port: int, sieve: Sieve | None = None, *, neighbours: bool = True) -> None:
         self.nic = nic
         self.dropped: Counter[Dropped] = Counter()
         self.arp_read = 0
@@ -111,10 +115,15 @@ class NicSocket:
             self._beats = undo.enter_context(
                 open_socket(nic, frames.ETHERTYPE_IPV4, bpf.beat_filter(nic.ifindex, mac, port))
             )
-            self._arp = undo.enter_context(open_socket(nic, frames.ETHERTYPE_ARP, bpf.arp_filter(nic.ifindex, mac)))
             six = frames6.ETHERTYPE_IPV6
             self._beats6 = undo.enter_context(open_socket(nic, six, bpf.beat6_filter(nic.ifindex, mac, port)))
-            self._nd = undo.enter_context(open_socket(nic, six, bpf.nd_filter(nic.ifindex, mac)))
+            arp_filter, nd_filter = (
+                (bpf.arp_filter(nic.ifindex, mac), bpf.nd_filter(nic.ifindex, mac))
+                if neighbours
+                else (bpf.drop_all(), bpf.drop_all())
+            )
+            self._arp = undo.enter_context(open_socket(nic, frames.ETHERTYPE_ARP, arp_filter))
+            self._nd = undo.enter_context(open_socket(nic, six, nd_filter))
             self._resources = undo.pop_all()
         self._readers: tuple[tuple[socket.socket, _Read], ...] = (
             (self._beats, self._beat),
@@ -207,7 +216,9 @@ class NicSocket:
     def _beat_seen(self, beat: frames.Beat | None) -> BeatReceived | Dropped:
         if beat is None:
             return Dropped.MALFORMED
-        if beat.target_address not in self.nic.addresses:
+        if beat.target_address not in self.nic.addresses and not (
+            beat.target_address in EVERYONE and talk.is_ask(beat.payload)
+        ):
             return Dropped.NOT_FOR_US  # broadcast, for want of a MAC, to one of our neighbours
         return BeatReceived(self.nic.name, beat.source_address, beat.source_mac, beat.payload)
 

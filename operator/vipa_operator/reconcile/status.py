@@ -1,13 +1,12 @@
 """VirtualIP.status: who serves, who else could and why they do not, what moved, and four conditions. Pure."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address, ip_interface
 from typing import Final
 
 from vipa.plan import Endpoint, FailbackPolicy, PlannedVip, Refusal
 from vipa.reasons import Reason
+from vipa.remote.hops import hops_of
 from vipa.resources.meta import Condition, ConditionStatus
 from vipa.resources.node import Role, VipStatus
 from vipa.resources.virtualip import (
@@ -146,19 +145,7 @@ def _next_hops(facts: Facts, holder: HolderStatus | None) -> tuple[str, ...]:
         holding = having or holding
     known = zip(facts.plan.succession, facts.health, strict=True)
     here = [(e, health.own) for e, health in known if health.healthy and e.node in holding]
-    return tuple(hop for endpoint, own in here for hop in _hops(facts.plan, endpoint, own))
-
-
-def _hops(plan: PlannedVip, endpoint: Endpoint, own: tuple[str, ...]) -> Iterator[str]:
-    """The endpoint's address, and that of the other family on the LAN of an address of that family."""
-    yield endpoint.address
-    for address in plan.addresses:
-        if (":" in address) is (":" in endpoint.address):
-            continue
-        of_family = (ip_interface(text) for text in own if (":" in text) is (":" in address))
-        hop = next((str(known.ip) for known in of_family if ip_address(address) in known.network), "")
-        if hop:
-            yield hop
+    return tuple(hop for endpoint, own in here for hop in hops_of(facts.plan.addresses, endpoint.address, own))
 
 
 def _transitions(
