@@ -153,6 +153,15 @@ def test_one_address_on_two_machines(lab: Lab) -> None:
         cluster.check_each(*ALL)
         assert [told() for told in changes] == [[], []], "nothing was defined or removed all the time"
 
+        # The kernel takes IPv6 addresses away with the link, and they come back.
+        third.set_admin(up=False)
+        cluster.wait(lambda: cluster.bound_on("w2", cluster.vips[1]) == [], "the link is down")
+        third.set_admin(up=True)
+        for gateway in of_stack("dual", "10.1.1.1"):  # which went with the link
+            cluster.node("w2").add_route("default", gateway)
+        cluster.wait(lambda: cluster.bound_on("w2", cluster.vips[1]) == ["eth1"], "its copy is back")
+        cluster.wait_healthy("w2/eth1")
+
         # Told to stop, a machine serves for a while what the router still sends, then nothing is left.
         cluster.route("w2/eth1")
         probe = cluster.remote.udp_probe(cluster.vip, period_ms=5)

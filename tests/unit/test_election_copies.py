@@ -11,6 +11,7 @@ from vipa.election import events as ev
 from vipa.election.copies import LINGER_S
 from vipa.election.states import State
 from vipa.plan import FailbackPolicy, Plan, PlannedVip, Policy
+from vipa.reasons import Reason
 
 AT_ONCE = Policy(failback=FailbackPolicy.IMMEDIATE)
 
@@ -193,6 +194,7 @@ def test_the_binding_can_be_edited_both_ways(net: Net) -> None:
 def test_a_stopping_node_serves_what_routers_still_send(net: Net) -> None:
     a, b = figure_3(net)
     b.step(ev.StopAsked())
+    assert net.notices("b", Reason.SHUTDOWN), "so that routers hear of it now"
     net.run(LINGER_S - 0.1)
     assert (b.bound, b.stopped) == ({"v"}, False)
     net.run(0.2)

@@ -13,6 +13,7 @@ from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.states import State
 from vipa.election.vip import VipState
+from vipa.reasons import Reason
 
 LINGER_S: Final = 1.5
 """A copy that is no next hop any more still serves what arrives: as long as an old holder does (rule 4), in which time
@@ -89,8 +90,10 @@ def go_at(node: Node) -> float:
 
 def stop(node: Node) -> None:
     """This node is about to stop: its copies serve for a while what routers still send."""
-    for vip in node.vips.values():
-        if vip.copied and vip.bound:
-            vip.linger_until = node.now + LINGER_S
-            if vip.state not in _BUSY:
-                vip.unbind_at = vip.linger_until
+    copies = [vip for vip in node.vips.values() if vip.copied and vip.bound]
+    for vip in copies:
+        vip.linger_until = node.now + LINGER_S
+        if vip.state not in _BUSY:
+            vip.unbind_at = vip.linger_until
+    if copies:  # told at once: from now on it is no next hop
+        node.note(Reason.SHUTDOWN, node.config.node, f"copies of {len(copies)} virtual IPs go in {LINGER_S:g} s")
