@@ -31,6 +31,13 @@ class Reason(StrEnum):
     PUT_BACK = "PutBack"
     REMOVED_AGAIN = "RemovedAgain"
 
+    # How it is with FRR, which tells routers that speak BGP
+    FRR_UNREACHABLE = "FrrUnreachable"
+    FRR_REFUSED = "FrrRefused"
+    NO_BGP_INSTANCE = "NoBgpInstance"
+    NO_BGP_SESSION = "NoBgpSession"
+    NOT_ADVERTISED = "NotAdvertised"
+
     # Health of an endpoint (rule 2)
     HEALTHY = "Healthy"
     INTERFACE_MISSING = "InterfaceMissing"

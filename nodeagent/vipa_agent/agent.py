@@ -25,6 +25,7 @@ from vipa.plan import Plan
 from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent import picture
 from vipa_agent.adoption import adoptable, copies, held_last, memory
+from vipa_agent.bgp.view import NO_BGP, BgpView
 from vipa_agent.executor import Executor
 from vipa_agent.guests import Guests
 from vipa_agent.healthchecks import HealthChecks
@@ -90,7 +91,8 @@ class Agent:
         self.state = StateFile(settings.state_dir, lambda message: log.warning("state file", detail=message))
         self.elector = Elector(config_of(settings, around.keys.keys, self.boot_id))
         self.node_status = NodeStatus(self.elector, self.boot_id)
-        self.shown = Shown(self.elector, metrics, around.hooks, source.changed)
+        self.bgp = around.bgp
+        self.shown = Shown(self.elector, metrics, around.hooks, self._bgp_view, source.changed)
         self._done = asyncio.Event()
         self._retire = asyncio.Event()
         self._terms: dict[str, int] = {}
@@ -120,7 +122,7 @@ class Agent:
             lambda: self.turns.wake(GateLost()),
         )
         self.turns: Turns = Turns(
-            self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed, self.remote.awake
+            self.elector, self.executor, self.kernel, self.nics, self.metrics, renewed, self.remote.awake, self._turned
         )
 
     # --- life
@@ -223,6 +225,8 @@ class Agent:
             self.executor.step(event)
         for last in held_last(planned, self._terms):
             self.executor.step(last)
+        if self.bgp is not None:
+            self.bgp.begin(self.elector.node, self.shown.changed)
         self.turns.wake(TimerFired())
 
     # --- inputs
@@ -245,6 +249,12 @@ class Agent:
     def _happened(self, action: Transition | Notice) -> None:
         self.remote.changed()
         self.shown.happened(action)
+        if self.bgp is not None:
+            self.bgp.happened(action)
+
+    def _turned(self) -> None:
+        if self.bgp is not None:
+            self.bgp.look()
 
     def _lapsed(self, interface: str) -> None:
         """From the renewal thread, or from within a transaction: never steps the election under itself."""
@@ -307,10 +317,14 @@ class Agent:
 
     def _status(self) -> dict[str, Any]:
         told = {"routers": self.remote.routers.names}
+        told |= picture.bgp(self.bgp.view) if self.bgp is not None else {}
         return picture.status(self.elector, self.boot_id) | told | self.mender.repairs.told(boottime_s())
 
     async def _document(self) -> VirtualIPNodeStatus:
-        return await self.node_status.document(self.nics.interfaces, self.mender.repairs.known())
+        return await self.node_status.document(self.nics.interfaces, self.mender.repairs.known(), self._bgp_view())
+
+    def _bgp_view(self) -> BgpView:
+        return self.bgp.view if self.bgp is not None else NO_BGP
 
     def _remember(self) -> None:
         terms = memory(self.elector.node)

@@ -10,12 +10,12 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections import deque
 from typing import Any, Final, Protocol
 
 import structlog
 
+from vipa_agent.child import spawn
 from vipa_agent.hookcall import hooks_of
 from vipa_agent.hooksettings import HookSettings
 
@@ -154,9 +154,4 @@ class HookProcess:
 
 def _spawn(settings: HookSettings, socket_fd: int) -> int:
     given = {"programs": settings.programs, "urls": settings.urls, "timeout_s": settings.timeout_s}
-    words = [sys.executable, "-m", "vipa_agent.hooks", json.dumps(given)]
-    actions = [
-        (os.POSIX_SPAWN_DUP2, socket_fd, 0),
-        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-    ]
-    return os.posix_spawn(sys.executable, words, os.environ, file_actions=actions)
+    return spawn("vipa_agent.hooks", [json.dumps(given)], socket_fd)

@@ -20,6 +20,7 @@ from vipa_agent.settings import DEFAULT_STATE_DIR, Settings, parse
 from vipa_agent.status import StatusError, pid_namespace, read_status
 
 if TYPE_CHECKING:
+    from vipa_agent.bgp.advertiser import Advertiser
     from vipa_agent.hookprocess import HookProcess
     from vipa_agent.metrics import Metrics
     from vipa_agent.sources.source import Source
@@ -91,10 +92,13 @@ async def _run(settings: Settings, keys: KeyFile, service: Service) -> bool:
     gc.freeze()
     pings = asyncio.create_task(service.pings())
     hooks = _hooks(settings, metrics)
+    bgp = _bgp(settings)
     tenure = Tenure(settings.state_dir)
     await tenure.acquire()
-    agent = Agent(settings, Surroundings(keys, tenure, hooks, service), source, metrics, first)
+    agent = Agent(settings, Surroundings(keys, tenure, hooks, bgp, service), source, metrics, first)
     retired = await agent.run() is Ending.RETIRED
+    if bgp is not None:
+        await (bgp.leave() if retired else bgp.finish())
     if hooks is not None and retired:
         hooks.leave(settings.hooks.timeout_s)
     elif hooks is not None:
@@ -112,6 +116,15 @@ def _hooks(settings: Settings, metrics: "Metrics") -> "HookProcess | None":
     from vipa_agent.hookprocess import HookProcess
 
     return HookProcess(settings.hooks, metrics)
+
+
+def _bgp(settings: Settings) -> "Advertiser | None":
+    """Before anything is served, as hooks are."""
+    if settings.bgp.directory is None:
+        return None
+    from vipa_agent.bgp.advertiser import Advertiser
+
+    return Advertiser(settings.bgp.directory, settings.state_dir)
 
 
 def _source(settings: Settings, metrics: "Metrics") -> "Source":
@@ -144,6 +157,11 @@ def _status(arguments: Sequence[str]) -> int:
         sys.stdout.write(f"{vip['name']} {' '.join(vip['addresses'])}: {vip['role']}{at} ({vip['reason']}){holder}\n")
         if failing := vip.get("failing"):
             sys.stdout.write(f"{vip['name']}: health checks fail: {', '.join(failing)}\n")
+    for session in document.get("bgp", ()):
+        bfd = f", BFD {session['bfd']}" if session["bfd"] else ""
+        sys.stdout.write(f"bgp {session['peer']}: {session['state']}{bfd}, {session['advertised']} advertised\n")
+    if message := document.get("frrMessage"):
+        sys.stdout.write(f"bgp: {document['frr']}: {message}\n")
     for interface in document["interfaces"]:
         sys.stdout.write(f"{interface['name']} {' '.join(interface['addresses'])}: {interface['reason']}\n")
     for refusal in document["refusals"]:

@@ -50,6 +50,10 @@ class Picture:
     """Group → interface of its permit; "" for an untimed one."""
     permits: Mapping[str, float] = field(default_factory=dict)
     """Interface → end of the permit there, as it is and not as it was: pictures are older than permits live."""
+    bgp_up: dict[str, bool] = field(default_factory=dict)
+    """Router → its session with the node's FRR is up."""
+    bgp_advertised: dict[str, int] = field(default_factory=dict)
+    """Router → addresses of virtual IPs that were sent to it."""
 
 
 class Metrics:
@@ -116,6 +120,8 @@ class Metrics:
             ("endpoint_healthy", "Whether the interface can serve", ("interface",), _single(picture.endpoint_healthy)),
             ("conflict", "1 while a foreign station has the VIP", ("vip",), _single(picture.conflict)),
             ("check_failing", "Whether a health check of the VIP fails here", ("vip",), _single(picture.check_failing)),
+            ("bgp_session_up", "Whether the session with the router is up", ("peer",), _single(picture.bgp_up)),
+            ("bgp_advertised", "Addresses sent to the router", ("peer",), _single(picture.bgp_advertised)),
             ("permit_remaining_seconds", "Life left of the kernel's permit", ("group",),
              (((group,), _left_s(picture.permits, on, now)) for group, on in picture.permit_on.items())),
             ("api_watch_age_seconds", "Time since the API last said anything", (),
@@ -154,7 +160,7 @@ def _left_s(permits: Mapping[str, float], interface: str, now: float) -> float:
     return max(0.0, permits.get(interface, now) - now) if interface else float("inf")
 
 
-def _single(values: dict[str, bool]) -> _Values:
+def _single(values: Mapping[str, float]) -> _Values:
     return (((key,), value) for key, value in values.items())
 
 

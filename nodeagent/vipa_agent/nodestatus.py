@@ -21,6 +21,7 @@ from vipa.election.states import State
 from vipa.election.vip import VipState
 from vipa.resources.node import (
     AgentStatus,
+    BgpSessionStatus,
     InterfaceStatus,
     PathStatus,
     PeerStatus,
@@ -29,6 +30,7 @@ from vipa.resources.node import (
     VipStatus,
     VirtualIPNodeStatus,
 )
+from vipa_agent.bgp.view import NO_BGP, BgpView
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.picture import has_copy, reason_of, role, wall
 from vipa_agent.repairs import Repair
@@ -53,7 +55,10 @@ class NodeStatus:
         self._reported = Reported()
 
     async def document(
-        self, interfaces: Iterable[LocalInterface], repairs: Iterable[Repair] = ()
+        self,
+        interfaces: Iterable[LocalInterface],
+        repairs: Iterable[Repair] = (),
+        bgp: BgpView = NO_BGP,
     ) -> VirtualIPNodeStatus:
         """The status now. ``interfaces``: all of the node, as the kernel has them. The loop has its turns between."""
         node, now_s = self._elector.node, boottime_s()
@@ -78,6 +83,9 @@ class NodeStatus:
             agent=self._agent,
             peers=tuple(_peer(node, peer, now_s) for _, peer in sorted(node.peers.items())),
             repairs=tuple(RepairStatus(r.what, r.reason, r.times) for r in repairs),
+            frr=bgp.reason,
+            frr_message=bgp.message,
+            bgp=tuple(BgpSessionStatus(s.peer, s.state, s.bfd, s.local, s.advertised) for s in bgp.sessions),
         )
 
     def _vip(self, node: Node, vip: VipState, now_s: float) -> VipStatus:

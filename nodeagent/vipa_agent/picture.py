@@ -13,6 +13,8 @@ from vipa.election.states import State
 from vipa.election.vip import Verdict, VipState
 from vipa.planner import groups
 from vipa.reasons import Reason
+from vipa_agent.bgp.sessions import ESTABLISHED
+from vipa_agent.bgp.view import NO_BGP, BgpView
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.keyfile import names
 from vipa_agent.metrics import Picture
@@ -179,7 +181,12 @@ def _peer(node: Node, peer: Peer, now: float) -> dict[str, Any]:
     }
 
 
-def picture(elector: Elector) -> Picture:
+def bgp(view: BgpView) -> dict[str, Any]:
+    """What the document has of FRR and its sessions."""
+    return {"frr": view.reason, "frrMessage": view.message, "bgp": list(view.sessions)}
+
+
+def picture(elector: Elector, bgp: BgpView = NO_BGP) -> Picture:
     """The metrics' picture."""
     node = elector.node
     group_of = {name: group for group, names in groups(node.plan).items() for name in names}
@@ -198,6 +205,8 @@ def picture(elector: Elector) -> Picture:
             if vip.state is State.HOLDER and vip.name in group_of
         },
         permits=node.permits.until,
+        bgp_up={session.peer: session.state == ESTABLISHED for session in bgp.sessions},
+        bgp_advertised={session.peer: session.advertised for session in bgp.sessions},
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from vipa.errors import ConfigError
 from vipa.heartbeat.keys import Key
+from vipa_agent.bgp.settings import DEFAULT_DIR, BgpSettings
 from vipa_agent.hooksettings import TIMEOUT_RANGE_S, TIMEOUT_S, HookSettings
 from vipa_agent.keyfile import read_keys
 from vipa_agent.logs import LogFormat
@@ -36,6 +37,7 @@ class Settings:
     metrics: tuple[str, int] | None
     log_format: LogFormat
     hooks: HookSettings
+    bgp: BgpSettings
 
     @property
     def source(self) -> str:
@@ -78,6 +80,11 @@ def parser() -> argparse.ArgumentParser:
     hooks.add_argument(
         "--notify-timeout", type=float, default=TIMEOUT_S, metavar="S", help="of each call, default: %(default)g s"
     )
+    bgp = top.add_argument_group("routers that speak BGP, docs/bgp.md")
+    bgp.add_argument("--bgp", choices=["frr"], help="have this node's FRR advertise what the node serves")
+    bgp.add_argument(
+        "--bgp-dir", type=Path, metavar="DIR", help=f"with --bgp: folder of FRR's sockets, default: {DEFAULT_DIR}"
+    )
     return top
 
 
@@ -95,6 +102,8 @@ def parse(arguments: Sequence[str]) -> Settings:
         top.error("--kubeconfig goes with --api")
     if given.api and given.key_file is None and not given.insecure:
         top.error("--api: heartbeats need a key: --key-file F (the same on every node), or --insecure")
+    if given.bgp_dir is not None and not given.bgp:
+        top.error("--bgp-dir goes with --bgp frr")
     try:
         metrics = parse_listen(given.metrics) if given.metrics else None
     except ValueError as error:
@@ -112,6 +121,7 @@ def parse(arguments: Sequence[str]) -> Settings:
         metrics=metrics,
         log_format=given.log_format,
         hooks=_hooks(top, given),
+        bgp=BgpSettings((given.bgp_dir or DEFAULT_DIR) if given.bgp else None),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from vipa.election.actions import Notice, Transition
 from vipa.election.elector import Elector
 from vipa_agent import picture
+from vipa_agent.bgp.view import BgpView
 from vipa_agent.hookprocess import HookProcess
 from vipa_agent.metrics import Metrics
 from vipa_agent.notify import Notifier
@@ -21,10 +22,18 @@ PICTURE_S_PER_VIP: Final = 0.0002
 class Shown:
     """Metrics, notify hooks, and ``told``, which is called after each drawing: there may be something new to report."""
 
-    def __init__(self, elector: Elector, metrics: Metrics, hooks: HookProcess | None, told: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        elector: Elector,
+        metrics: Metrics,
+        hooks: HookProcess | None,
+        bgp: Callable[[], BgpView],
+        told: Callable[[], None],
+    ) -> None:
         self._elector = elector
         self._notifier = Notifier(elector.node, hooks.tell if hooks else None)
         self._metrics = metrics
+        self._bgp = bgp
         self._told = told
         self._loop = asyncio.get_running_loop()
         self._due = False
@@ -48,7 +57,7 @@ class Shown:
 
     def _show(self) -> None:
         self._due = False
-        self._metrics.show(picture.picture(self._elector))
+        self._metrics.show(picture.picture(self._elector, self._bgp()))
         for result, count in self._elector.receiver.results.items():
             before = self._counted.get(result, 0)
             if count > before:

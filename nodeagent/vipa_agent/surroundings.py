@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from vipa_agent.bgp.advertiser import Advertiser
 from vipa_agent.hookprocess import HookProcess
 from vipa_agent.keyfile import KeyFile
 from vipa_agent.service import Service
@@ -10,9 +11,10 @@ from vipa_agent.tenure import Tenure
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """``hooks``: None without any."""
+    """``hooks``, ``bgp``: None without any."""
 
     keys: KeyFile
     tenure: Tenure
     hooks: HookProcess | None
+    bgp: Advertiser | None
     service: Service

@@ -41,7 +41,7 @@ ROUNDS_S: Final = 0.005
 
 class Turns:
     """``renewed`` is where the renewal thread leaves its news: interface → end of permit, CLOCK_BOOTTIME. ``awake``:
-    told that now is as good as a moment later."""
+    told that now is as good as a moment later. ``after`` is called at the end of each turn."""
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Turns:
         metrics: Metrics,
         renewed: dict[str, float],
         awake: Callable[[float], None],
+        after: Callable[[], None],
     ) -> None:
         self._awake = awake
         self._elector = elector
@@ -60,6 +61,7 @@ class Turns:
         self._nics = nics
         self._metrics = metrics
         self._renewed = renewed
+        self._after = after
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._due_at: float | None = None
@@ -80,6 +82,7 @@ class Turns:
 
     def sleep(self) -> None:
         """Set the timer to the election's next deadline or the next poll; most frames leave it where it was."""
+        self._after()
         self._due_at = self._elector.next_deadline()
         wake_at = min(self._due_at or float("inf"), self._nics.poll_at)
         if (wake_at == self._wake_at and self._timer is not None) or self._over:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from vipa import __version__
+from vipa_agent.bgp.settings import DEFAULT_DIR
 from vipa_agent.settings import parser as agent_parser
 from vipa_lab.kube.helm import CHART, Helm, HelmError
 from vipa_operator.settings import parser as operator_parser
@@ -101,6 +102,17 @@ def test_programs_understand_their_arguments(helm: Helm) -> None:
     (operator,) = pod_of(pick(objects, "Deployment", "vipa-operator"))["containers"]
     assert operator_parser().parse_args(expanded(operator)).listen == ":9118"
     assert operator["ports"][0]["containerPort"] == 9118
+
+
+def test_agents_reach_frr_when_asked_to(helm: Helm) -> None:
+    where = ("agent.bgp.enabled=true", "agent.bgp.dir=/var/run/frr", "agent.bgp.group=108")
+    pod = pod_of(pick(helm.template(*where), "DaemonSet", "vipa-agent"))
+    (container,) = pod["containers"]
+    assert agent_parser().parse_args(expanded(container)).bgp == "frr"
+    (mount,) = (each["mountPath"] for each in container["volumeMounts"] if each["name"] == "frr")
+    assert mount == str(DEFAULT_DIR)
+    assert {"path": "/var/run/frr", "type": "DirectoryOrCreate"} in [each.get("hostPath") for each in pod["volumes"]]
+    assert pod["securityContext"] == {"supplementalGroups": [108]}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from vipa.election.events import LocalInterface
 from vipa.reasons import Reason
 from vipa.resources.node import (
     AgentStatus,
+    BgpSessionStatus,
     InterfaceStatus,
     PathStatus,
     PeerStatus,
@@ -84,6 +85,9 @@ def test_a_patch_names_every_field_so_that_nothing_old_stays() -> None:
             "agent": {},
             "peers": [],
             "repairs": [],
+            "frr": "",
+            "frrMessage": "",
+            "bgp": [],
         }
     }
     full = VirtualIPNodeStatus(
@@ -93,6 +97,8 @@ def test_a_patch_names_every_field_so_that_nothing_old_stays() -> None:
         held=("erp",),
         agent=AgentStatus("1", "b"),
         peers=(PeerStatus("w2", (PathStatus("eth1", "Up", 3),)),),
+        frr="Healthy",
+        bgp=(BgpSessionStatus("10.1.1.1", "Established", "Up", "10.1.1.4", 2),),
     )
     sent = msgspec.json.encode(msgspec.json.decode(patch_of(full))["status"])
     assert msgspec.json.decode(sent, type=VirtualIPNodeStatus) == full

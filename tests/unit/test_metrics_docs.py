@@ -20,7 +20,10 @@ Told = dict[str, tuple[str, set[str]]]
 
 def of_agent() -> CollectorRegistry:
     metrics = Metrics(now=lambda: 1.0)
-    metrics.show(Picture({("erp", "eth1"): True}, {"eth1": True}, {"erp": False}, {"erp": True}, {"g1": "eth1"}))
+    up, sent = {"10.1.1.1": True}, {"10.1.1.1": 2}
+    metrics.show(
+        Picture({("erp", "eth1"): True}, {"eth1": True}, {"erp": False}, {"erp": True}, {"g1": "eth1"}, {}, up, sent)
+    )
     metrics.transition("erp", Reason.TOP_OF_LIST)
     metrics.announcements("eth1", "sent")
     metrics.heartbeats("sent", "sent")

@@ -11,7 +11,20 @@ from rich.console import Console
 from rich.text import Text
 
 from vipa_cli import exits
-from vipa_cli.check import agentfiles, clock, firewall, flush, kernel, lan, machine, marks, others, ruleset, settings
+from vipa_cli.check import (
+    agentfiles,
+    clock,
+    firewall,
+    flush,
+    frr,
+    kernel,
+    lan,
+    machine,
+    marks,
+    others,
+    ruleset,
+    settings,
+)
 from vipa_cli.check import room as tables
 from vipa_cli.check import vips as manifests
 from vipa_cli.check import wire as wires
@@ -66,6 +79,7 @@ def gather(options: Options) -> list[Finding]:
         clock.source(),
         *clock.suspended(),
         *clock.wakes(),
+        *frr.frr(options.root),
     ]
 
 

@@ -125,6 +125,16 @@ class RepairStatus(Wire, frozen=True):
     times: Annotated[int, Meta(ge=0)] = 0
 
 
+class BgpSessionStatus(Wire, frozen=True):
+    """One session of the node's FRR."""
+
+    peer: Annotated[str, Meta(description="The router's address")]
+    state: Annotated[str, Meta(description="FRR's word, Established when it is up")] = ""
+    bfd: Annotated[str, Meta(description="Up, Down …; empty: BFD does not watch it")] = ""
+    local: Annotated[str, Meta(description="This node's address, by which the router reaches it")] = ""
+    advertised: Annotated[int, Meta(ge=0, description="Addresses of VirtualIPs that were sent to it")] = 0
+
+
 class VirtualIPNodeStatus(Wire, frozen=True):
     """Written by that node's agent only, on change only; ``vipa-agent status -o json`` prints the same."""
 
@@ -136,6 +146,9 @@ class VirtualIPNodeStatus(Wire, frozen=True):
     agent: AgentStatus = AgentStatus()
     peers: tuple[PeerStatus, ...] = ()
     repairs: Annotated[tuple[RepairStatus, ...], Meta(description="Forgotten after a quiet minute")] = ()
+    frr: Annotated[str, Meta(description="Healthy, or what is wrong with the node's FRR; empty: it is not used")] = ""
+    frr_message: str = ""
+    bgp: Annotated[tuple[BgpSessionStatus, ...], Meta(description="With the agent's option --bgp frr")] = ()
 
 
 class VirtualIPNode(Object, frozen=True, kw_only=True):
