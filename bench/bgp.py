@@ -17,7 +17,7 @@ from typing import Final
 import msgspec
 
 from records import ROOT
-from vipa_lab.bgp_lab import Remote
+from vipa_lab.bgp_lab import BgpRouter
 from vipa_lab.fleet import Fleet
 from vipa_lab.lab import Lab
 from vipa_lab.probe import Probe
@@ -52,7 +52,7 @@ class Bench:
 
     def __init__(self, lab: Lab, *, bfd: bool) -> None:
         self.fleet = Fleet(lab, timing="Default", failback="{policy: Immediate}")
-        self.remote = Remote(lab, self.fleet.scenario, bfd=bfd, hold_s=HOLD_S)
+        self.remote = BgpRouter(lab, self.fleet.scenario, bfd=bfd, hold_s=HOLD_S)
         self.bfd = bfd
         for name in ("w1", "w2"):
             self.start(name)

@@ -10,8 +10,8 @@ from typing import Final
 from vipa_lab.client import Client
 from vipa_lab.frr import BFD_PROFILE, Frr
 from vipa_lab.lab import Lab
+from vipa_lab.remote import Remote
 from vipa_lab.scenario import Scenario
-from vipa_lab.stack import ipv6_beside
 from vipa_lab.until import until
 
 NODES_AS: Final = 65001
@@ -21,24 +21,17 @@ SESSIONS: Final = {
     "w2": (("10.1.1.6", "10.1.1.1"),),
 }
 """Node → (its address, the router's) of each session."""
-_REMOTE: Final = "10.2.0.100"
 _WAIT_S: Final = 40.0
 
 
-class Remote:
-    """Adds to a :func:`vipa_lab.scenario.ibm_i_lab` the client c2 behind r1, and FRR on w1, w2 and r1. ``hold_s``:
+class BgpRouter:
+    """Adds to a :func:`vipa_lab.scenario.ibm_i_lab` a client behind r1, and FRR on w1, w2 and r1. ``hold_s``:
     after so long without a word a session is over; it is what counts without ``bfd``."""
 
     def __init__(self, lab: Lab, scenario: Scenario, *, bfd: bool = True, hold_s: int = 9) -> None:
-        self._scenario = scenario
-        router, wan = scenario.router, lab.add_switch("wan")
+        self._scenario, router = scenario, scenario.router
         router.nics["eth1"].add_address("10.1.1.2/24")
-        router.add_nic(wan, "10.2.0.1/24", f"{ipv6_beside('10.2.0.1')}/64")
-        router.set_sysctl("net/ipv4/fib_multipath_hash_policy", 1)
-        self.client: Client = lab.add_client("c2")
-        self.client.add_nic(wan, f"{_REMOTE}/24")
-        self.client.add_route("default", "10.2.0.1")
-        lab.settle()
+        self.client: Client = Remote(lab, scenario).client
         self._words = (f" bfd profile {BFD_PROFILE}" if bfd else "", f" timers {hold_s // 3} {hold_s}")
         self.frrs = {node.name: Frr(node, self._node(node.name)) for node in scenario.nodes}
         self.router = Frr(router, self._router())

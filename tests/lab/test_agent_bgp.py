@@ -4,7 +4,7 @@ One story on one LAN, for FRR and its sessions take seconds to come up. Times ar
 """
 
 from vipa.election.handover import LINGER_S
-from vipa_lab.bgp_lab import Remote
+from vipa_lab.bgp_lab import BgpRouter
 from vipa_lab.cluster import Cluster
 from vipa_lab.lab import Lab
 from vipa_lab.until import until
@@ -22,7 +22,7 @@ class Story:
 
     def __init__(self, cluster: Cluster, lab: Lab) -> None:
         self.cluster = cluster
-        self.remote = Remote(lab, cluster.scenario)
+        self.remote = BgpRouter(lab, cluster.scenario)
         self.start("w1", "w2")
         cluster.wait_peers()
         self.settled()
