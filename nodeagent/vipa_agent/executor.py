@@ -45,6 +45,8 @@ class Executor:
         self._happened = happened
         self._transactions = Transactions(kernel)
         self._queue: deque[events.Event] = deque()
+        self._claims: deque[tuple[actions.OfVip, ...]] = deque()
+        """Claim elements to be set: one transaction after the other, each with its permit before the next."""
         self._running = False
 
     def step(self, event: events.Event) -> None:
@@ -55,8 +57,11 @@ class Executor:
             return
         self._running = True
         try:
-            while self._queue:
-                self._one(self._queue.popleft())
+            while self._queue or self._claims:
+                if self._queue:
+                    self._one(self._queue.popleft())
+                else:
+                    self._claim(self._claims.popleft())
         finally:
             self._running = False
 
@@ -72,16 +77,27 @@ class Executor:
     def _one(self, event: events.Event) -> None:
         self._kernel.tick()  # a loop that takes in much is not hung
         if isinstance(event, events.ClaimReady | events.Answers) and not isinstance(_first(event), events.Permitted):
-            for frame in self._mux.drain():  # the last look at the wire before the permit
-                self._carry_out(self._elector.step(boottime_s(), frame))
+            self._look()  # the last one at the wire before the permit
         self._carry_out(self._elector.step(boottime_s(), event))
+
+    def _look(self) -> None:
+        for frame in self._mux.drain():
+            self._carry_out(self._elector.step(boottime_s(), frame))
+
+    def _claim(self, wanted: tuple[actions.OfVip, ...]) -> None:
+        """Claim elements live for a moment. What had to be done before has let frames pile up: taken in after the
+        elements are set, they would outlast them."""
+        self._look()
+        self._together(wanted)
 
     def _carry_out(self, wanted: list[actions.Action]) -> None:
         for action in wanted:
-            if isinstance(action, actions.OfVip):
-                self._together((action,))
-            elif isinstance(action, actions.Together):
-                self._together(action.actions)
+            if isinstance(action, actions.OfVip | actions.Together):
+                wanted = action.actions if isinstance(action, actions.Together) else (action,)
+                if isinstance(wanted[0], actions.BeginClaim):
+                    self._claims.append(wanted)
+                else:
+                    self._together(wanted)
             else:
                 try:
                     self._do(action)

@@ -7,7 +7,7 @@ from unit.fakes.names import VIP, mac_of
 from unit.fakes.net import Net
 from unit.fakes.puppet import Puppet
 from vipa.election import actions as act
-from vipa.election.handover import OFFER_S
+from vipa.election.handover import OFFER_S, TURN_S
 from vipa.election.peers import node_id
 from vipa.election.states import State
 from vipa.heartbeat import Handover, HandoverStep, WireRole
@@ -187,3 +187,20 @@ def test_a_permit_that_was_given_back_is_waited_for_no_more(net: Net) -> None:
     p.say()
     took = net.until(lambda: net.answerers() == ["b"], PROFILE.permit_s)
     assert took < 4 * PROFILE.probes * PROFILE.gap_s
+
+
+def test_a_claim_in_vain_waits_for_a_go_that_comes_later(net: Net) -> None:
+    """Several *go* may wait on the sockets: if each began the next claim at once, the loop would never be let go."""
+    b, p, offer = receiving(net)
+    net.until(lambda: b.is_(State.RECEIVING), 0.1)
+    p.interval_s = 0.001
+    p.handover = offer._replace(step=HandoverStep.GO)
+    p.speak(WireRole.YIELDING)
+    net.until(lambda: bool(net.did("b", act.Permit)), 0.1)
+    b.claims.clear()
+    net.until(lambda: b.is_(State.RECEIVING), 2 * COMMIT_S)
+    begun = len(net.did("b", act.BeginClaim))
+    net.run(TURN_S - COMMIT_S)
+    assert b.is_(State.RECEIVING)
+    assert len(net.did("b", act.BeginClaim)) == begun
+    net.until(lambda: net.answerers() == ["b"], 0.1)

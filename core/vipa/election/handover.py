@@ -154,6 +154,9 @@ def why_received(node: Node, vip: VipState) -> Reason:
 
 def _go(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
     if vip.state is State.RECEIVING and _same(vip, peer, message):
+        assert vip.offer is not None
+        if node.now < vip.offer.go_after:
+            return
         if holders.other_than(node, vip, peer):
             vip.offer = None
             claim.give_up(node, vip, Reason.LOWER_IN_LIST)

@@ -50,13 +50,15 @@ class Behind(NamedTuple):
 
 @dataclass(slots=True)
 class Offer:
-    """Rule 4, either side. ``peer``: the other node; ``at``: when the exchange began (or *go* was said)."""
+    """Rule 4, either side. ``peer``: the other node; ``at``: when the exchange began (or *go* was said); ``go_after``:
+    no *go* counts before."""
 
     peer: str
     term: int
     epoch: int
     at: float
     ready: bool = False
+    go_after: float = float("-inf")
 
 
 @dataclass(slots=True)

@@ -154,6 +154,11 @@ class Gate:
         known = self.mirror.known
         return {sets.address_of(key) for family in sets.FAMILIES for key in known.get(family.record.vips, {})}
 
+    def ungated(self, addresses: Iterable[str]) -> set[str]:
+        """Those of ``addresses`` that are not gated now; costs nothing for all others that are."""
+        known = self.mirror.known
+        return {a for a in addresses if sets.address_key(a) not in known.get(sets.family_of(a).record.vips, {})}
+
     def remove(self) -> None:
         """Delete the tables. Raises RulesetRefused."""
         with self.lock:

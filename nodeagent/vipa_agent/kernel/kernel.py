@@ -108,7 +108,7 @@ class Kernel:
         if self._open_fence:
             self._waiting.update(dict.fromkeys(every, wanted))
             return
-        ungated = set(every) - self._gate.vips()
+        ungated = self._gate.ungated(every)
         if ungated:
             raise KernelError(f"{', '.join(sorted(ungated))}: not gated; call guard before bind")
         known = self.links.indexes()
