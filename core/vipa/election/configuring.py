@@ -58,7 +58,8 @@ def _follow(node: Node, state: VipState | None, vip: PlannedVip, epoch: int) -> 
     if state.digest != vip.digest or state.epoch != epoch:
         state.mismatch.clear()
         state.compare_at = node.now + READ_S
-    state.plan, state.epoch, state.digest, state.local = vip, epoch, vip.digest, None
+    state.take(vip, epoch, vip.digest)
+    state.local = None
     return state
 
 

@@ -89,7 +89,8 @@ class Node:
 
     def network(self, vip: VipState) -> str:
         """The VIP's LAN as this node knows it: the network of its endpoints here."""
-        return next((local.network for _, local in self.local(vip)), "")
+        local = self.local(vip)
+        return local[0][1].network if local else ""
 
     def local(self, vip: VipState) -> tuple[tuple[int, LocalEndpoint], ...]:
         """(rank, endpoint) of this node's candidates, best first."""

@@ -99,7 +99,8 @@ class Receiver:
             peer.heard_at = node.now
         if peer.echoed:
             if not peer.two_way(node.now):
-                node.dirty.update(node.vips)  # what could not be offered before can be now
+                # what could not be offered before can be now
+                node.dirty.update(vip.name for vip in node.vips.values() if vip.elected)
                 node.rates_stale = True
             peer.two_way_at = node.now
         if (path.mine, path.theirs) in peer.echoed:
@@ -168,7 +169,7 @@ class Receiver:
     def _news(self, peer: Peer, beat: Beat, echo: Echo) -> None:
         now = self.node.now
         was_alive, fitness = peer.alive(now), (peer.isolated, peer.stopping)
-        faster = beat.interval_s < peer.interval_s  # its silence is suspected sooner
+        faster = beat.interval_s < peer.interval_s  # the silence of what it holds is suspected sooner
         peer.seq, peer.epoch, peer.interval_s, peer.heard_at = beat.seq, beat.epoch, beat.interval_s, now
         peer.permit_until = now + beat.permit_left_s
         peer.isolated, peer.stopping = beat.isolated, beat.stopping
@@ -179,8 +180,11 @@ class Receiver:
         for address in peer.endpoints:
             self._claims_address(peer, address)
         refit = fitness != (peer.isolated, peer.stopping)
-        if not was_alive or faster or refit or before != {a: s.healthy for a, s in peer.endpoints.items()}:
+        if not was_alive or refit or before != {a: s.healthy for a, s in peer.endpoints.items()}:
             self.node.dirty.update(self.node.vips)
+            self.node.rates_stale = True
+        elif faster:
+            self.node.dirty.update(vip.name for vip in self.node.vips.values() if vip.holder == peer.node)
             self.node.rates_stale = True
 
     def _echoed(self, peer: Peer, beat: Beat, echo: Echo) -> frozenset[tuple[str, str]]:

@@ -69,6 +69,12 @@ class VipState:
     epoch: int
     id: int
     digest: int
+    name: str = field(init=False)
+    """Name of the VirtualIP."""
+    profile: Profile = field(init=False)
+    """Timing of this VIP."""
+    succession: tuple[Endpoint, ...] = field(init=False)
+    """Ordered candidates."""
     state: State = State.IDLE
     reason: Reason = Reason.LISTENING
     verdict: Verdict = Verdict.PASSING
@@ -134,15 +140,8 @@ class VipState:
     """After a change of this node's plan: when peers that have not followed are a mismatch."""
     recheck_at: float = NEVER
 
-    @property
-    def name(self) -> str:
-        """Name of the VirtualIP."""
-        return self.plan.name
-
-    @property
-    def profile(self) -> Profile:
-        """Timing of this VIP."""
-        return self.plan.policy.profile
+    def __post_init__(self) -> None:
+        self.take(self.plan, self.epoch, self.digest)
 
     @property
     def absent(self) -> bool:
@@ -155,10 +154,10 @@ class VipState:
         nothing."""
         return not self.plan.bridge or self.guest is Reason.HEALTHY or (self.guest is None and bool(self.elected))
 
-    @property
-    def succession(self) -> tuple[Endpoint, ...]:
-        """Ordered candidates."""
-        return self.plan.succession
+    def take(self, plan: PlannedVip, epoch: int, digest: int) -> None:
+        """Go by ``plan`` from now on. What is asked of it most is kept at hand: thousands are looked at in a second."""
+        self.plan, self.epoch, self.digest = plan, epoch, digest
+        self.name, self.profile, self.succession = plan.name, plan.policy.profile, plan.succession
 
     def rank(self, address: str) -> int | None:
         """Index of an endpoint in the succession."""
