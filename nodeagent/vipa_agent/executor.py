@@ -16,8 +16,6 @@ from vipa_agent.metrics import Metrics
 from vipa_agent.transactions import Transactions, say
 from vipa_agent.wire.mux import Mux
 
-log = structlog.get_logger()
-
 _NEWS: Final = frozenset({State.IDLE, State.CLAIMING, State.RECEIVING, State.HOLDER, State.YIELDING})
 """States whose coming or going people hear of."""
 
@@ -44,6 +42,8 @@ class Executor:
         self._stopped = stopped
         self._happened = happened
         self._transactions = Transactions(kernel)
+        # Made once: thousands of lines a second are written while all move.
+        self._log: structlog.stdlib.BoundLogger = structlog.get_logger().bind()
         self._queue: deque[events.Event] = deque()
         self._claims: deque[tuple[actions.OfVip, ...]] = deque()
         """Claim elements to be set: one transaction after the other, each with its permit before the next."""
@@ -90,10 +90,12 @@ class Executor:
         self._look()
         self._together(wanted)
 
-    def _carry_out(self, wanted: list[actions.Action]) -> None:
-        for action in wanted:
+    def _carry_out(self, every: list[actions.Action]) -> None:
+        for action in every:
             if isinstance(action, actions.OfVip | actions.Together):
-                wanted = action.actions if isinstance(action, actions.Together) else (action,)
+                wanted: tuple[actions.OfVip, ...] = (
+                    action.actions if isinstance(action, actions.Together) else (action,)
+                )
                 if isinstance(wanted[0], actions.BeginClaim):
                     self._claims.append(wanted)
                 else:
@@ -113,8 +115,8 @@ class Executor:
             case actions.Probe():
                 self._mux.probe(action)
             case actions.Announce():
-                for result, count in self._mux.announce(action).items():
-                    self._metrics.announcements(action.interface, result, count)
+                for result in self._mux.announce(action):
+                    self._metrics.announcements(action.interface, result)
             case actions.Renew():
                 self._kernel.renew(dict(action.permits))
             case actions.Guard():
@@ -143,7 +145,7 @@ class Executor:
             told = action.new in _NEWS or action.old in _NEWS
             if told:
                 self._metrics.transition(action.vip, action.reason)
-            (log.info if told else log.debug)(
+            (self._log.info if told else self._log.debug)(
                 "transition",
                 vip=action.vip,
                 old=action.old,
@@ -153,7 +155,7 @@ class Executor:
                 term=action.term,
             )
         else:
-            log.info("notice", subject=action.subject, reason=action.reason, detail=action.detail)
+            self._log.info("notice", subject=action.subject, reason=action.reason, detail=action.detail)
 
 
 def _first(event: events.ClaimReady | events.Answers) -> events.Event:

@@ -5,6 +5,8 @@ permits first (rule 6), then at its own lateness (rule 5, "distrust yourself fir
 """
 
 from dataclasses import replace
+from itertools import islice
+from operator import attrgetter
 
 from vipa.election import (
     checks,
@@ -56,6 +58,8 @@ from vipa.reasons import Reason
 
 __all__ = ["Config", "Elector"]
 
+_in_order = attrgetter("order")
+
 
 class Elector:
     """See the module. All times are seconds of the caller's CLOCK_BOOTTIME."""
@@ -71,8 +75,9 @@ class Elector:
         self._settled_at = NEVER
         self._stepped_at = 0.0
         self._distrusted: float | None = None
-        self._put_off: set[str] = set()
-        """Names that are due and not looked at yet: one step looks at a few."""
+        self._put_off: dict[str, None] = {}
+        """Names that are due and not looked at yet, in order: one step looks at a few. Who becomes due just then goes
+        before them, or those under way would wait for all that have not begun."""
         self._filled_at = NEVER
         """When a step began that put some off, if it was the last one."""
 
@@ -235,30 +240,40 @@ class Elector:
                 node.emit(Probe(endpoint.interface, target, endpoint.address))
         due, node.dirty = node.dirty, set()
         changed = frozenset(due)
+        looks = LOOKS_MIN  # each of many frames may make all due
         if not draining:
             due.update(self._wakes.due(node.now))
             if self._put_off and self._filled_at != NEVER:
                 node.measure.took(node.now - self._filled_at)
-            due.update(self._put_off)
-            self._put_off = set()
-        looks = LOOKS_MIN if draining else node.measure.looks  # each of many frames may make all due
-        for vip in sorted((node.vips[name] for name in due if name in node.vips), key=lambda v: v.order):
-            if not self._at_once(vip) and (looks := looks - 1) < 0:
-                self._put_off.add(vip.name)
-                continue
-            before = vip.state, vip.elected, vip.term, vip.suspicion is not None and vip.suspicion.unanswered > 0
-            self._advance(vip)
-            after = vip.state, vip.elected, vip.term, vip.suspicion is not None and vip.suspicion.unanswered > 0
-            if before != after or vip.name in changed:
-                node.role_changes.add(vip.name)
-            node.dirty.discard(vip.name)  # what it does next it is woken for
-            self._wakes.schedule(vip)
-            (node.exchanging.discard if vip.offer is None else node.exchanging.add)(vip.name)
+            looks = node.measure.looks
+        for vip in sorted((node.vips[name] for name in due if name in node.vips), key=_in_order):
+            if self._at_once(vip) or (looks := looks - 1) >= 0:
+                self._put_off.pop(vip.name, None)
+                self._look(vip, changed)
+            else:
+                self._put_off[vip.name] = None
+        if not draining:
+            for name in list(islice(self._put_off, max(looks, 0))):
+                del self._put_off[name]
+                if name in node.vips:
+                    self._look(node.vips[name], changed)
         self._filled_at = node.now if self._put_off and not draining else NEVER
         copies.go(node)
         node.out = gathered(node.out)
         stopping.finish(node)
         self.sender.flush(more_frames=isinstance(event, BeatReceived | ArpSeen))
+
+    def _look(self, vip: VipState, changed: frozenset[str]) -> None:
+        """One virtual IP's turn; ``changed``: names whose role peers must hear of anyway."""
+        node = self.node
+        before = vip.state, vip.elected, vip.term, vip.suspicion is not None and vip.suspicion.unanswered > 0
+        self._advance(vip)
+        after = vip.state, vip.elected, vip.term, vip.suspicion is not None and vip.suspicion.unanswered > 0
+        if before != after or vip.name in changed:
+            node.role_changes.add(vip.name)
+        node.dirty.discard(vip.name)  # what it does next it is woken for
+        self._wakes.schedule(vip)
+        (node.exchanging.discard if vip.offer is None else node.exchanging.add)(vip.name)
 
     def _at_once(self, vip: VipState) -> bool:
         """Who leaves a failed adapter is looked at in the step in which it is due, however many there are: they must do

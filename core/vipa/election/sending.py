@@ -273,7 +273,8 @@ class Sender:
         if len(news) == ROLES_MAX:
             return news
         latest = takewhile(lambda said: self.node.now - said[1] <= FRESH_S, reversed(self._said.values()))
-        repeated = [entry for entry, _ in islice(latest, LATEST_MAX) if entry not in news]
+        told = set(news)
+        repeated = [entry for entry, _ in islice(latest, LATEST_MAX) if entry not in told]
         fresh = [*news, *self._turn(repeated, ROLES_MAX - len(news))]
         room = ROLES_MAX - len(fresh)
         if room and not news and any(p.sees_my_digest != self.digest for p in peers):

@@ -106,12 +106,12 @@ class Mux:
         on = self._sockets.get(action.interface)
         return Sent.GONE if on is None else on.probe(action.address, action.sender_address, action.mac)
 
-    def announce(self, action: Announce) -> Counter[Sent]:
-        """Carry out ``Announce``: every form for each address. Returns how many frames had which result."""
+    def announce(self, action: Announce) -> list[Sent]:
+        """Carry out ``Announce``: every form for each address. Returns what became of each frame."""
         on = self._sockets.get(action.interface)
         if on is None:
-            return Counter({Sent.GONE: 2 * len(action.addresses)})
-        return Counter(result for address in action.addresses for result in on.announce(address))
+            return [Sent.GONE] * (2 * len(action.addresses))
+        return [result for address in action.addresses for result in on.announce(address)]
 
     def dropped(self) -> Counter[Dropped]:
         """Frames ignored since the start, on all interfaces there ever were, by reason."""
