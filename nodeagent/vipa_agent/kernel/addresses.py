@@ -58,6 +58,8 @@ class Addresses:
     def __init__(self, route_socket: NetlinkSocket) -> None:
         self._socket = route_socket
         self.bound: set[tuple[str, int]] = set()
+        self._parsed: dict[bytes, tuple[str, int, int] | None] = {}
+        """What the messages of the last list say: most of the next one's are the same, and parsing costs most."""
 
     def load(self, is_ours: Callable[[str], bool]) -> None:
         """Read what is bound. ``is_ours`` judges /32 of scope host and /128 that carry no protocol mark."""
@@ -66,8 +68,9 @@ class Addresses:
     def in_kernel(self, is_ours: Callable[[str], bool]) -> set[tuple[str, int]]:
         """Virtual IPs the kernel has now: (address, ifindex)."""
         found: set[tuple[str, int]] = set()
+        known, self._parsed = self._parsed, {}
         for body in dump(self._socket):
-            parsed = parse_vip(body)
+            parsed = self._parsed[body] = known[body] if body in known else parse_vip(body)
             if parsed is not None:
                 address, ifindex, protocol = parsed
                 if protocol == VIPA_PROTOCOL or (protocol == 0 and is_ours(address)):
