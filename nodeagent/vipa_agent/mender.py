@@ -28,8 +28,10 @@ PAUSE_S: Final = 0.05
 clock, and a program that changes much at once is looked at when it is done."""
 
 REST: Final = 20
-"""A look rests for so many times what it took: with thousands of virtual IPs it takes 20 ms, and all of them move at
-once now and then. So looks cost a twentieth of a core at most; with a few they follow each other within 30 ms."""
+REST_S_MAX: Final = 0.08
+"""A look at all addresses and routes rests for so many times what it took, since with thousands of virtual IPs it takes
+20 ms, and all of them move at once now and then. It rests for less than the first wait of a repair
+(:data:`vipa_agent.repairs.FIRST_S`), or what is removed in a loop would never be found to be removed again."""
 
 _WAYS: Final = frozenset({"table inet vipa"})
 """Without it replies take a wrong way; without the others anybody may answer."""
@@ -88,30 +90,17 @@ class Mender:
         self._blamed = True
 
     def look(self) -> None:
-        """Find what is missing, and put back what may be: now, or when this has rested from the last look."""
-        if self._next is not None:
-            return
-        begun = self._loop.time()
-        if begun < self._rests_until:
-            self._next = self._loop.call_at(self._rests_until, self._rested)
-            return
-        self._look()
-        now = self._loop.time()
-        self._rests_until = now + REST * (now - begun)
-
-    def _rested(self) -> None:
-        self._next = None
-        self.look()
-
-    def _look(self) -> None:
+        """Find what is missing, and put back what may be; addresses and routes when that look has rested."""
         service = self._service()
         if not service:
             return
         now = boottime_s()
         try:
             self._tables(now)
-            self._ways(now)
-            self._addresses(now)
+            if self._loop.time() >= self._rests_until:
+                self._look_at_all(now)
+            elif self._next is None:
+                self._next = self._loop.call_at(self._rests_until, self._rested)
         except KernelError as error:  # removed again at this very moment: the next look sees how it ended
             log.warning("not put back yet", error=str(error))
         self.repairs.forget(now)
@@ -120,6 +109,19 @@ class Mender:
         if spoiled != self._spoiled:
             self._spoiled = spoiled
             self._changed()
+
+    def _rested(self) -> None:
+        self._next = None
+        self.look()
+
+    def _look_at_all(self, now: float) -> None:
+        begun = self._loop.time()
+        try:
+            self._ways(now)
+            self._addresses(now)
+        finally:
+            ended = self._loop.time()
+            self._rests_until = ended + min(REST * (ended - begun), REST_S_MAX)
 
     def judged(self, interfaces: Iterable[LocalInterface]) -> tuple[LocalInterface, ...]:
         """The same, the spoiled ones marked."""
