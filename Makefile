@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock image-check arm64-check bench-failover bench-agent bench-many bench-bgp bench-operator bench-report kind-up kind-test kind-down clean
+.PHONY: help setup demo crds zipapp krew install-yaml check unit api sim lab test fmt lock image-check arm64-check bench-failover bench-agent bench-many bench-bgp bench-router bench-operator bench-report kind-up kind-test kind-down clean
 
 BIN := .venv/bin
 # What a run may cost on two cores, in seconds, with .venv and Kubernetes made: check, unit, API, simulator, lab.
@@ -97,6 +97,9 @@ bench-many: setup ## a node with 2,000 virtual IPs dies: when is the last one se
 
 bench-bgp: setup ## what remote clients behind a router lose, FRR on both sides, with BFD and without; ARGS='--n 2 --case node'
 	@$(BIN)/python bench/bgp.py $(ARGS)
+
+bench-router: setup ## remote clients behind vipa-router: adapters and machines fail; ARGS='--runs 5 --case carrier'
+	@$(BIN)/python bench/router.py $(ARGS)
 
 bench-operator: setup ## a large cluster on a real API server: steady, one change, idle, memory; ARGS='--nodes 100 --vips 1000'
 	@$(BIN)/python bench/operator_scale.py $(ARGS)

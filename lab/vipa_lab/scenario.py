@@ -49,6 +49,14 @@ def ibm_i_lab(lab: Lab, *, echo: bool = True, stack: Stack = "dual") -> Scenario
     return builder.finish("10.1.1.100/24", IBM_I_VIP, echo)
 
 
+def figure_1_lab(lab: Lab, *, echo: bool = True, stack: Stack = "dual") -> Scenario:
+    """Fill ``lab`` with one system: w1 with 10.1.1.4, 10.1.1.5 and 10.1.1.6; client and router as in
+    :func:`ibm_i_lab`."""
+    builder = _Builder(lab, stack)
+    builder.add_node("w1", "10.1.1.4/24", "10.1.1.5/24", "10.1.1.6/24")
+    return builder.finish("10.1.1.100/24", IBM_I_VIP, echo)
+
+
 def three_node_lab(lab: Lab, *, echo: bool = True, stack: Stack = "dual") -> Scenario:
     """Fill ``lab`` with w1, w2, w3, two adapters each (10.1.1.11, 10.1.1.12, 10.1.1.21 …), VIP 10.1.1.100, client c1 at
     10.1.1.200, router r1 at 10.1.1.1; IPv6 as in :func:`ibm_i_lab`."""

@@ -1,8 +1,9 @@
 """Negative controls of the demo: what breaks a promise must be seen by its instruments, and be called broken."""
 
-from vipa_cli.demo.acts import ACTS, Act, Promise
+from vipa_cli.demo.acts import ACTS, SECOND, Act, Promise
 from vipa_cli.demo.command import exit_code
 from vipa_cli.demo.director import Director
+from vipa_cli.demo.figures import FIGURES
 from vipa_cli.demo.judge import Verdict
 from vipa_cli.demo.plain import Silent
 from vipa_cli.demo.situation import Situation
@@ -61,3 +62,16 @@ def test_what_breaks_a_promise_is_seen_and_called_broken(lab: Lab) -> None:
     dark = latest["dark"]
     assert (dark.verdict, dark.answerers, dark.took_over) == (Verdict.BROKEN, 0, "")
     assert "nobody does" in dark.why[0]
+
+
+def test_figure_1_is_played_from_behind_a_router(lab: Lab) -> None:
+    figure = FIGURES[1]
+    playground = Playground(lab, stage=figure.stage)
+    figure.attend(playground)
+    acts = {act.key: act for act in figure.acts}
+    director = Director(playground, Silent(), before=figure.before)
+    director.run((acts["start"], acts["cable"]))
+    row = director.story.rows[-1]
+    assert (row.took_over, row.answerers) == (SECOND, 1)
+    # LATE where this machine was held up in both runs.
+    assert row.verdict in (Verdict.KEPT, Verdict.SLOW, Verdict.LATE), row.why

@@ -57,7 +57,7 @@ def test_without_a_word_it_says_which_there_are() -> None:
     ("words", "says"),
     [
         (("fly",), "invalid choice: 'fly'"),
-        (("demo", "--figure", "4"), "no figure 4; use 2 or 3"),
+        (("demo", "--figure", "4"), "no figure 4; use 1, 2 or 3"),
         (("demo", "--timeline", "no/such/folder/x.svg"), "no folder no/such/folder"),
         (("lab", "up", "--scenario", "x"), "no scenario 'x'"),
         (("lab", "up", "--failback", "soon"), "units"),

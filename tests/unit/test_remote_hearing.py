@@ -103,9 +103,18 @@ def test_a_holder_of_which_nothing_is_heard_stays_the_way_until_another_holds() 
     assert lan.way() == via("10.1.1.6")
 
 
+def test_the_only_node_of_a_plan_stays_the_way_with_a_dead_agent() -> None:
+    lan = Lan()
+    lan.say("w1", Part.HOLDER)
+    lan.say("w2", entries=())
+    lan.later(60)
+    assert lan.way() == via("10.1.1.4", "10.1.1.5")
+
+
 def test_nobody_at_all_is_first_waited_for_then_refused() -> None:
     lan = Lan()
     lan.say("w1", Part.HOLDER)
+    lan.say("w2")
     lan.way()
     lan.later(hearing.SILENT_KEPT_S + 0.1)
     lan.say("w2")
@@ -175,7 +184,7 @@ def test_what_an_agent_no_longer_plans_has_no_way_and_a_forgotten_node_plans_not
     assert lan.way() == "unknown"
     lan.say("w1", Part.HOLDER)
     lan.later(hearing.FORGOTTEN_S + 1)
-    assert lan.way() == End.DROPPED, "nobody is heard: the router itself may be cut off"
+    assert lan.way() == via("10.1.1.4", "10.1.1.5"), "nobody is heard: the router itself may be cut off"
     lan.say("w2", entries=())
     assert lan.way() == "unknown"
 

@@ -10,11 +10,13 @@ from typing import Final
 
 from vipa.resources.virtualip import Binding
 from vipa_cli.demo.acts import ACTS, BEFORE, FIRST, SECOND, THIRD, Act
+from vipa_cli.demo.remote import ACTS_OF_REMOTE, BEFORE_REMOTE, LAST, attend
+from vipa_cli.demo.remote import DRAWING as DRAWING_REMOTE
 from vipa_cli.demo.situation import Situation
 from vipa_cli.demo.systems import ACTS_OF_SYSTEMS, DRAWING
 from vipa_cli.playground import Playground
 from vipa_lab.lab import Lab
-from vipa_lab.scenario import Scenario, ibm_i_lab
+from vipa_lab.scenario import Scenario, figure_1_lab, ibm_i_lab
 
 _LANES: Final = ((FIRST, "10.1.1.4"), (SECOND, "10.1.1.5"), (THIRD, "10.1.1.6"))
 
@@ -67,9 +69,21 @@ _SYSTEMS: Final = Figure(
     binding=Binding.EVERY_CANDIDATE,
 )
 
+_REMOTE: Final = Figure(
+    "remote clients come through a router, by every healthy adapter",
+    DRAWING_REMOTE,
+    ((FIRST, "10.1.1.4"), (SECOND, "10.1.1.5"), (LAST, "10.1.1.6")),
+    ACTS_OF_REMOTE,
+    BEFORE_REMOTE,
+    figure_1_lab,
+    attend,
+    "client ── router ── switch ",
+)
+
 DEFAULT: Final = 2
 
 FIGURES: Final[dict[int, Figure]] = {
+    1: _REMOTE,
     2: _LOCAL,
     3: _SYSTEMS,
 }

@@ -27,7 +27,9 @@ ONE_WAY_S: Final = 1.0
 
 SILENT_KEPT_S: Final = 3.0
 """A holder of which nothing is heard stays the way for so long: Calm's permit of 2 s, in which its kernel serves on,
-and its claim; by then another has taken over if anyone can."""
+and its claim; by then another has taken over if anyone can. Where no other node has the virtual IP in its plan, it
+stays until it is heard again: its kernel serves on without an agent, and if it is dead, the router's own ARP tells
+clients."""
 
 EX_HOLDER_KEPT_S: Final = 1.5
 """An ex-holder serves what still arrives for so long (rule 4, linger)."""
@@ -190,7 +192,10 @@ class Hearing:
             for name, node in self._nodes.items()
             if vip in node.entries
             and node.entries[vip].part is Part.HOLDER
-            and now - max(node.heard_at, self._trusted_since) <= max(SILENT_KEPT_S, node.window_s)
+            and (
+                now - max(node.heard_at, self._trusted_since) <= max(SILENT_KEPT_S, node.window_s)
+                or not any(vip in other.entries for other in self._nodes.values() if other is not node)
+            )
         ]
         hops = self._copies(vip, now)
         if hops:
