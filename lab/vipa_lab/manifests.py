@@ -10,6 +10,7 @@ def virtual_ip(
     preferred: str = "ibm-i",
     checks: str = "[]",
     binding: str = "Holder",
+    attachment: str = "{type: Host}",
 ) -> str:
     """A VirtualIP manifest. ``address``: one, or two with a comma. Calm by default: on a busy machine a loop stands
     still longer than Default's silence."""
@@ -17,7 +18,7 @@ def virtual_ip(
         f"apiVersion: vipa.dev/v1alpha1\nkind: VirtualIP\nmetadata: {{name: {name}}}\nspec:\n"
         f"  addresses: [{address}]\n  preferredInterfaceList: {preferred}\n"
         f"  failback: {failback}\n  timing: {timing}\n  healthChecks: {checks}\n"
-        f"  binding: {binding}\n---\n"
+        f"  binding: {binding}\n  attachment: {attachment}\n---\n"
     )
 
 

@@ -19,7 +19,15 @@ def planned(capsys: pytest.CaptureFixture[str], *files: str) -> dict[str, list[s
 
 
 def test_there_is_no_example_without_a_test() -> None:
-    names = {"ibm-i.yaml", "two-vips.yaml", "automatic.yaml", "dual-stack.yaml", "figure-1.yaml", "figure-3.yaml"}
+    names = {
+        "ibm-i.yaml",
+        "two-vips.yaml",
+        "automatic.yaml",
+        "dual-stack.yaml",
+        "figure-1.yaml",
+        "figure-3.yaml",
+        "virtual-ethernet.yaml",
+    }
     assert {p.name for p in EXAMPLES.glob("*.yaml")} == names
 
 
@@ -61,10 +69,15 @@ def test_figure_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert "every candidate" in capsys.readouterr().out
 
 
+def test_virtual_ethernet(capsys: pytest.CaptureFixture[str]) -> None:
+    orders = planned(capsys, str(EXAMPLES / "virtual-ethernet.yaml"))
+    assert orders == {"guest-1": ["10.1.1.4", "10.1.1.5"], "guest-2": ["10.1.1.4", "10.1.1.5"]}
+
+
 def test_all_examples_are_one_good_folder(capsys: pytest.CaptureFixture[str]) -> None:
     """But for the figures, which are one system each, with one address."""
     files = (str(p) for p in sorted(EXAMPLES.glob("*.yaml")) if not p.name.startswith("figure-"))
-    assert len(planned(capsys, *files)) == 7
+    assert len(planned(capsys, *files)) == 9
 
 
 def test_the_table_shows_the_order(capsys: pytest.CaptureFixture[str]) -> None:

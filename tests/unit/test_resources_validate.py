@@ -183,9 +183,13 @@ def test_what_is_no_object_of_ours_is_named(raw: object, field: str, message: st
 
 NOT_YET_CASES: list[tuple[str, dict[str, Any], str]] = [
     ("VirtualIP", {"pool": "office"}, "spec.pool"),
-    ("VirtualIP", {**GOOD_VIP, "attachment": {"type": "VirtualEthernet", "bridge": "br0"}}, "spec.attachment.type"),
     ("VirtualIP", {**GOOD_VIP, "partition": "Single", "voters": ["a", "b", "c"]}, "spec.partition"),
     ("VirtualIPPool", {"ranges": ["10.1.1.0/28"]}, "kind"),
+    (
+        "VirtualIP",
+        {**GOOD_VIP, "binding": "EveryCandidate", "attachment": {"type": "VirtualEthernet", "bridge": "br0"}},
+        "spec.binding",
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from vipa.reasons import Reason
 from vipa.resources.pool import VirtualIPPool
 from vipa.resources.problems import Path, Problem
-from vipa.resources.virtualip import AttachmentType, Partition, VirtualIP
+from vipa.resources.virtualip import AttachmentType, Binding, Partition, VirtualIP
 
 Used = Iterator[tuple[Path, str]]
 """Where in an object something is used, and the value there."""
@@ -25,9 +25,9 @@ def _when(used: bool, field: str, value: str) -> Used:
     return iter([(("spec", field), value)] if used else [])
 
 
-def _attachment(vip: VirtualIP) -> Used:
-    there = vip.spec.attachment.type is AttachmentType.VIRTUAL_ETHERNET
-    return iter([(("spec", "attachment", "type"), "VirtualEthernet")] if there else [])
+def _everywhere_behind(vip: VirtualIP) -> bool:
+    behind = vip.spec.attachment.type is AttachmentType.VIRTUAL_ETHERNET
+    return behind and vip.spec.binding is Binding.EVERY_CANDIDATE
 
 
 NOT_YET: Final = (
@@ -36,7 +36,11 @@ NOT_YET: Final = (
         lambda v: _when(bool(v.spec.pool), "pool", v.spec.pool),
         "pools are not served by this version of vipa; name the address under addresses",
     ),
-    NotYet(VirtualIP, _attachment, "this version of vipa serves addresses of the host only; leave attachment out"),
+    NotYet(
+        VirtualIP,
+        lambda v: _when(_everywhere_behind(v), "binding", "EveryCandidate"),
+        "an address behind a bridge is the guest's alone; leave binding out, or attachment",
+    ),
     NotYet(
         VirtualIP,
         lambda v: _when(v.spec.partition is Partition.SINGLE, "partition", "Single"),
