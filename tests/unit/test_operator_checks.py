@@ -77,3 +77,26 @@ def test_a_move_because_of_a_check_is_told_as_one_without_a_gap(three: FakeClust
     assert (newest["to"], newest["reason"], newest["gapEstimate"]) == ("w2/eth1", "HealthCheckFailed", "0ms")
     assert three.condition("erp", "Ready") == ("True", "HealthCheckFailed")
     assert three.status("erp")["succession"][0]["reason"] == "HealthCheckFailed"
+
+
+def test_where_the_guest_is_not_the_agents_say_why_nobody_serves(three: FakeCluster) -> None:
+    behind = {"type": "VirtualEthernet", "bridge": "br0"}
+    three.put(Kind.VIP, "erp", spec={**SPEC, "healthChecks": [], "attachment": behind})
+    three.sync()
+    (assignment,) = three.objects[Key(Kind.AGENT, "w2")]["spec"]["assignments"]
+    assert assignment["bridge"] == "br0"
+    silent = "10.1.1.7 does not answer behind br0"
+    for node, reason in (("w1", "GuestSilent"), ("w2", "BridgeMissing"), ("w3", "GuestSilent")):
+        three.holds(node, "erp", "", 0, reason, "Excluded")
+        three.objects[Key(Kind.AGENT, node)]["status"]["vips"][0]["failing"] = [silent]
+        three.put(Kind.AGENT, node, status=three.objects[Key(Kind.AGENT, node)]["status"])
+    three.sync()
+    order = three.status("erp")["succession"]
+    assert [(c.get("healthy", False), c["reason"]) for c in order] == [
+        (False, "GuestSilent"),
+        (False, "BridgeMissing"),
+        (False, "GuestSilent"),
+    ]
+    assert three.condition("erp", "Ready") == ("False", "GuestSilent")
+    message = next(c["message"] for c in three.status("erp")["conditions"] if c["type"] == "Ready")
+    assert "w2: 10.1.1.7 does not answer behind br0" in message
