@@ -116,7 +116,7 @@ def _row(vip: PlannedVip) -> tuple[str, ...]:
     policy = vip.policy
     delay = f" {policy.failback_delay_s:g}s" if policy.failback == "Delayed" else ""
     paused = " (paused)" if policy.paused else ""
-    bound = "every candidate" if vip.everywhere else "the holder"
+    bound = f"a guest behind {vip.bridge}" if vip.bridge else "every candidate" if vip.everywhere else "the holder"
     moves = policy.timing.value, f"{policy.failback.value}{delay}"
     return vip.name + paused, "\n".join(vip.addresses), bound, order, *moves
 

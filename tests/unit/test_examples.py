@@ -72,6 +72,8 @@ def test_figure_3(capsys: pytest.CaptureFixture[str]) -> None:
 def test_virtual_ethernet(capsys: pytest.CaptureFixture[str]) -> None:
     orders = planned(capsys, str(EXAMPLES / "virtual-ethernet.yaml"))
     assert orders == {"guest-1": ["10.1.1.4", "10.1.1.5"], "guest-2": ["10.1.1.4", "10.1.1.5"]}
+    assert plan_command([str(EXAMPLES / "virtual-ethernet.yaml")]) == 0
+    assert "behind br0" in capsys.readouterr().out
 
 
 def test_all_examples_are_one_good_folder(capsys: pytest.CaptureFixture[str]) -> None:

@@ -68,11 +68,14 @@ class Guests:
         self._socket = route_socket
         self.bound: set[Pair] = set()
         self.routed: dict[str, int] = {}
+        self._ruled: set[int] = set()
+        """Families that have our rule, as far as we know."""
 
     def load(self) -> None:
         """Read what is there."""
         self.bound = self._proxied()
         self.routed = self._routes()
+        self._ruled = {family for family in _FAMILIES if any(self._rules(family))}
 
     def bind(self, addresses: Iterable[str], ifindexes: Iterable[int], bridges: Mapping[str, int]) -> None:
         """Proxy for every address on every interface and route it to its bridge (address → ifindex); there already is
@@ -81,6 +84,7 @@ class Guests:
         for family in {_family(address) for address in every}:
             if not any(self._rules(family)):
                 self._create(RTM_NEWRULE, _rule(family), "adding the rule to guests")
+            self._ruled.add(family)
         for address in every:
             bridge = bridges[address]
             if self.routed.get(address, bridge) != bridge:
@@ -109,9 +113,9 @@ class Guests:
                 self._drop_route(address)
             except NetlinkRefused as error:
                 refused = refused or error
-        for family in _FAMILIES:
-            if family not in map(_family, self.routed):
-                self._drop_rule(family)
+        for family in self._ruled.difference(map(_family, self.routed)):
+            self._drop_rule(family)
+            self._ruled.discard(family)
         if refused:
             raise refused
 

@@ -268,7 +268,7 @@ class Kernel:
         """Raises KernelError unless the kernel answers for each address there, once elected."""
         every = set(addresses)
         ifindex = self.links.indexes().get(interface, 0)
-        unbound = {address for address in every if (address, ifindex) not in self._places.bound}
+        unbound = {address for address in every if not self._places.has(address, ifindex)}
         if unbound:
             raise KernelError(f"{', '.join(sorted(unbound))}: not bound on {interface}")
         if any(":" in address for address in every):

@@ -22,7 +22,12 @@ class Places:
     @property
     def bound(self) -> set[Pair]:
         """(address, ifindex of a service interface)."""
-        return self.addresses.bound | self._guests.bound
+        guests = self._guests.bound
+        return self.addresses.bound | guests if guests else self.addresses.bound
+
+    def has(self, address: str, ifindex: int) -> bool:
+        """Whether the address is bound, or proxied for, on this interface."""
+        return (address, ifindex) in self.addresses.bound or (address, ifindex) in self._guests.bound
 
     def vips(self) -> frozenset[str]:
         """Virtual IPs of which anything is there."""
