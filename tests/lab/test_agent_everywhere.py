@@ -8,10 +8,10 @@ from pathlib import Path
 
 from vipa.election.copies import LINGER_S
 from vipa_lab.answered import answered_by
-from vipa_lab.client import Client
 from vipa_lab.cluster import Cluster
 from vipa_lab.lab import Lab
 from vipa_lab.manifests import preferred_list
+from vipa_lab.remote import Remote
 from vipa_lab.stack import of_stack
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "figure-3.yaml"
@@ -25,18 +25,9 @@ class Figure3(Cluster):
 
     def __init__(self, lab: Lab, **vip: str) -> None:
         super().__init__(lab, stack="dual", binding="EveryCandidate", **vip)
-        router = self.scenario.router
-        far = lab.add_switch("far")
-        router.add_nic(far, *of_stack("dual", "10.9.9.1/24"))
-        self.remote: Client = lab.add_client("far1")
-        self.remote.add_nic(far, *of_stack("dual", "10.9.9.100/24"))
-        for gateway in of_stack("dual", "10.9.9.1"):
-            self.remote.add_route("default", gateway)
-        for version in ("ipv4", "ipv6"):
-            router.set_sysctl(f"net/{version}/fib_multipath_hash_policy", 1)  # by ports too
+        self.remote = Remote(lab, self.scenario)
         for node in self.scenario.nodes:
             node.set_ipv4_conf(rp_filter=1)
-        lab.settle()
 
     def route(self, *endpoints: str) -> None:
         """The router's daemon: from now on the virtual IP is behind these adapters."""
@@ -49,7 +40,7 @@ class Figure3(Cluster):
         """Remote clients are answered by the machines of these adapters, and by each of them."""
         self.route(*endpoints)
         for address in self.vips:
-            found = answered_by(self.remote, address, FLOWS)
+            found = answered_by(self.remote.client, address, FLOWS)
             assert set(found) == {e.partition("/")[0] for e in endpoints}, (address, endpoints, found)
 
     def check_each(self, *endpoints: str) -> None:
@@ -164,7 +155,7 @@ def test_one_address_on_two_machines(lab: Lab) -> None:
 
         # Told to stop, a machine serves for a while what the router still sends, then nothing is left.
         cluster.route("w2/eth1")
-        probe = cluster.remote.udp_probe(cluster.vip, period_ms=5)
+        probe = cluster.remote.client.udp_probe(cluster.vip, period_ms=5)
         cluster.wait_client(probe, "w2")
         told_s = time.monotonic()
         os.kill(cluster.agents["w2"].pid, signal.SIGTERM)
@@ -178,11 +169,19 @@ def test_one_address_on_two_machines(lab: Lab) -> None:
         assert result.lost == 0 or not in_time, result.outages
 
 
-def test_the_example_without_a_list(lab: Lab) -> None:
+def test_the_example_without_a_list_and_a_router_that_finds_out(lab: Lab) -> None:
     with Cluster(lab) as cluster:
+        remote = Remote(lab, cluster.scenario)
         text = EXAMPLE.read_text().replace("binding:", "timing: Calm\n  binding:")
         assert text.count("timing: Calm") == 1
         (cluster.manifests / "list.yaml").unlink()
         cluster.write("erp.yaml", text)
         cluster.start("w1", "w2")
+        remote.start()
         cluster.wait(lambda: cluster.answerer() in ("w1/eth1", "w1/eth2"), "the machine with two adapters answers")
+        hops = [cluster.nic(endpoint).address for endpoint in ALL]
+        cluster.wait(lambda: sorted(remote.route(cluster.vip)) == hops, "the router knows all adapters")
+        assert set(answered_by(remote.client, cluster.vip, FLOWS)) == {"w1", "w2"}
+        cluster.power_off("w2")
+        cluster.wait(lambda: sorted(remote.route(cluster.vip)) == hops[:2], "the router has left w2 out")
+        assert set(answered_by(remote.client, cluster.vip, FLOWS)) == {"w1"}
