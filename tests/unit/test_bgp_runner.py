@@ -8,78 +8,17 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from unit.fakes.bgpd import Bgpd
 from vipa_agent.bgp import rank, statements
 from vipa_lab.until import until
 
 VIP = "10.1.1.7/32"
-
-
-class Bgpd:
-    """Answers on bgpd.vty in ``folder`` until closed; ``networks``: prefix → route-map."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "bgpd.vty"
-        self.networks: dict[str, str] = {}
-        self.maps: set[str] = set()
-        self.instance = "router bgp 65001"
-        self._listening = socket.socket(socket.AF_UNIX)
-        self._listening.bind(str(self.path))
-        self._listening.listen()
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def close(self) -> None:
-        self.path.unlink(missing_ok=True)
-        self._listening.shutdown(socket.SHUT_RDWR)
-        self._listening.close()
-
-    def meds(self) -> dict[str, int]:
-        return {prefix: int(name.rpartition("-")[2]) for prefix, name in self.networks.items()}
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                asker, _ = self._listening.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._answer, args=(asker,), daemon=True).start()
-
-    def _answer(self, asker: socket.socket) -> None:
-        waiting = b""
-        with asker:
-            while more := asker.recv(4096):
-                *commands, waiting = (waiting + more).split(b"\0")
-                for command in commands:
-                    text, code = self._do(command.decode())
-                    asker.sendall(text.encode() + b"\0\0\0" + bytes([code]))
-
-    def _do(self, command: str) -> tuple[str, int]:
-        match command.split():
-            case ["network", prefix, "route-map", name]:
-                if name not in self.maps:
-                    return "no such route-map", 1
-                self.networks[prefix] = name
-            case ["no", "network", prefix]:
-                del self.networks[prefix]
-            case ["route-map", name, "permit", "10"]:
-                self.maps.add(name)
-            case ["no", "route-map", name]:
-                self.maps.discard(name)
-            case ["show", "running-config"]:
-                return self._configuration(), 0
-            case ["show", "bgp", "neighbors", "json"]:
-                return "{}", 0
-        return "", 0
-
-    def _configuration(self) -> str:
-        lines = [self.instance, *(f"  network {p} route-map {n}" for p, n in self.networks.items()), "exit"]
-        return "\n".join([*lines, *(f"route-map {name} permit 10\nexit" for name in self.maps)])
 
 
 class Agent:
@@ -190,7 +129,7 @@ def test_trouble_has_a_word(agent: Agent, tmp_path: Path) -> None:
     agent.hear("reason", "NoBgpInstance")
     late.instance = "router bgp 65001"
     agent.hear("reason", "NoBgpSession")
-    assert statements.read(late._configuration()).networks.keys() == {VIP}
+    assert statements.read(late.configuration()).networks.keys() == {VIP}
     os.kill(agent.runner.pid, 15)  # a service manager's SIGTERM is for the agent
     assert agent.runner.poll() is None
     late.close()
