@@ -49,7 +49,7 @@ class ApiHops:
         trouble = ""
         while True:
             try:
-                self._follow()
+                self.follow()
                 trouble = ""
             except GoneError:
                 continue  # it was too long ago: list again
@@ -59,7 +59,8 @@ class ApiHops:
                 trouble = str(error)
                 time.sleep(RETRY_S)
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
+        """List, then follow until the server ends it. Raises ClusterError."""
         client = Client(self._access)
         listed = client.get(VIPS)
         self._hops = {name_of(vip): _hops(vip) for vip in listed["items"]}
