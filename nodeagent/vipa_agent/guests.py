@@ -54,6 +54,32 @@ class Guest:
     missed: int = 0
     ask_at: float = 0.0
 
+    def due(self, now: float, stretch: float = 1.0) -> bool:
+        """Whether to ask now, after which the next question is due later, ``stretch`` times as long as usual. The one
+        before is missed unless it was answered."""
+        if now < self.ask_at:
+            return False
+        self.missed += self.asked
+        if self.missed >= FALL:
+            self.here = False
+        self.ask_at = now + (QUICK_S if self.here is None else ASK_S) * stretch
+        return True
+
+    @property
+    def to(self) -> str:
+        """MAC to ask, "" for everybody: who is not known, and the last time before the verdict."""
+        return self.mac if self.here and self.missed < FALL - 1 else ""
+
+    def answered(self, mac: str) -> bool:
+        """It said something of itself. Returns whether that is news."""
+        news = self.here is not True
+        self.here, self.mac, self.asked, self.missed = True, mac, False, 0
+        return news
+
+    def forget(self) -> None:
+        """Its bridge is gone, and with it what was known."""
+        self.here, self.mac, self.asked, self.missed = None, "", False, 0
+
 
 class Guests:
     """``told`` is called with all that is known whenever some of it changed."""
@@ -131,17 +157,10 @@ class Guests:
         now = self._loop.time()
         stretch = max(1.0, len(self._guests) / (PER_SECOND_MAX * ASK_S))
         for address, guest in self._guests.items():
-            if now < guest.ask_at:
-                continue
-            guest.missed += guest.asked
-            if guest.missed >= FALL:
-                guest.here = False
             sock = self._sockets.get(guest.bridge)
-            if sock is not None:
-                mac = guest.mac if guest.here and guest.missed < FALL - 1 else ""  # the last one goes to everybody
-                sock.ask(address, self._sender(address, links, guest.bridge), mac)
+            if guest.due(now, stretch) and sock is not None:
+                sock.ask(address, self._sender(address, links, guest.bridge), guest.to)
                 guest.asked = True
-            guest.ask_at = now + (QUICK_S if guest.here is None else ASK_S) * stretch
 
     def _sender(self, address: str, links: Mapping[str, LocalInterface], bridge: str) -> str:
         """By which address to ask: the bridge's own, else one that this node has on a service interface. Not 0.0.0.0 if
@@ -161,8 +180,7 @@ class Guests:
         for address, mac in sock.heard().items():
             guest = self._guests.get(address)
             if guest is not None and guest.bridge == bridge:
-                news = news or guest.here is not True
-                guest.here, guest.mac, guest.asked, guest.missed = True, mac, False, 0
+                news = guest.answered(mac) or news
         if news:
             self._tell({i.name: i for i in self._nics.interfaces})
 
@@ -173,7 +191,7 @@ class Guests:
             if guest.bridge not in links or not links[guest.bridge].up:
                 what = "is down" if guest.bridge in links else "does not exist on this node"
                 absent[address] = Reason.BRIDGE_MISSING, f"bridge {guest.bridge} {what}"
-                guest.here, guest.mac, guest.asked, guest.missed = None, "", False, 0
+                guest.forget()
                 continue
             six = ":" in address
             if why := unfit.setdefault(six, self._kernel.unfit(address)):
