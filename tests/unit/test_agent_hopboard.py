@@ -2,12 +2,15 @@
 
 import asyncio
 import json
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +37,8 @@ class Agent:
 
     def _draw(self) -> dict[str, dict[str, Any]]:
         self.drawn += 1
-        return {"erp": {"name": "erp", "nextHops": list(self.hops)}}
+        named = {"name": "erp", "addresses": ["10.1.1.7"], "holder": "w1", "term": 1}
+        return {"erp": {**named, "nextHops": list(self.hops)}}
 
     def change(self, *hops: str) -> None:
         self.hops = list(hops)
@@ -99,6 +103,21 @@ def test_a_watcher_is_told_each_change_and_readers_do_not_wake_each_other_for_ev
         before = agent.drawn
         time.sleep(0.3)
         assert agent.drawn - before < 5
+
+
+def test_the_command_asks_agents_and_follows_them() -> None:
+    vipa = str(Path(sys.executable).parent / "vipa")
+    with running() as agent:
+        words = ["nexthops", "10.1.1.7", "--agent", f"127.0.0.1:{agent.server.port}", "--agent", "127.0.0.1:1"]
+        done = subprocess.run([vipa, *words], capture_output=True, text=True, timeout=WAIT_S, check=False)
+        assert (done.returncode, done.stdout) == (0, "10.1.1.4\n10.1.1.5\n"), done.stderr
+        following = [vipa, *words, "--watch", "--format", "iproute2"]
+        with subprocess.Popen(following, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as watch:
+            assert watch.stdout is not None
+            assert "via 10.1.1.4 weight 1 nexthop via 10.1.1.5" in watch.stdout.readline()
+            agent.change("10.1.1.5")
+            assert watch.stdout.readline() == "ip -4 route replace 10.1.1.7/32 nexthop via 10.1.1.5 weight 1\n"
+            watch.kill()
 
 
 def test_nobody_reads_and_nothing_is_drawn_too_many_read_and_are_told_so() -> None:
