@@ -323,10 +323,10 @@ class Agent:
             self.remote.changed()
             self._remember()
 
-    def _status(self) -> dict[str, Any]:
+    async def _status(self) -> dict[str, Any]:
         told = {"routers": self.remote.routers.names}
         told |= picture.bgp(self.bgp.view) if self.bgp is not None else {}
-        return picture.status(self.elector, self.boot_id) | told | self.mender.repairs.told(boottime_s())
+        return await picture.status(self.elector, self.boot_id) | told | self.mender.repairs.told(boottime_s())
 
     async def _document(self) -> VirtualIPNodeStatus:
         return await self.node_status.document(self.nics.interfaces, self.mender.repairs.known(), self._bgp_view())

@@ -1,5 +1,6 @@
 """What people and metrics see of the agent: the document of ``vipa-agent status`` and the metrics' picture."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -32,9 +33,19 @@ _ROLES: Final = {
 }
 
 
-def status(elector: Elector, boot_id: str) -> dict[str, Any]:
-    """The document of ``vipa-agent status -o json``."""
+VIPS_PER_TURN: Final = 50
+"""Virtual IPs of a document between two turns of the loop: 1 ms at 20 µs each. 2,000 in one go take 45 ms, nearly
+Default's silence, and readiness probes ask every few seconds."""
+
+
+async def status(elector: Elector, boot_id: str) -> dict[str, Any]:
+    """The document of ``vipa-agent status -o json``, made in turns with the loop."""
     node = elector.node
+    vips: list[dict[str, Any]] = []
+    for vip in list(node.vips.values()):
+        vips.append(_vip(node, vip, boottime_s()))
+        if len(vips) % VIPS_PER_TURN == 0:
+            await asyncio.sleep(0)
     now = boottime_s()
     return {
         "node": node.config.node,
@@ -46,7 +57,7 @@ def status(elector: Elector, boot_id: str) -> dict[str, Any]:
             "pidNamespace": pid_namespace(),
             "keys": names(node.config.keys),
         },
-        "vips": [_vip(node, vip, now) for vip in node.vips.values()],
+        "vips": vips,
         "refusals": [
             {"kind": r.kind, "name": r.name, "reason": r.reason, "message": r.message} for r in node.plan.refusals
         ],

@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,9 +33,10 @@ class StatusError(Exception):
 
 
 class StatusServer:
-    """Answers on the event loop it was started on. ``document`` is called for each asker."""
+    """Answers on the event loop it was started on. ``document`` is called for each asker, and waited for if it takes
+    turns with the loop."""
 
-    def __init__(self, state_dir: Path, document: Callable[[], object]) -> None:
+    def __init__(self, state_dir: Path, document: Callable[[], object | Awaitable[object]]) -> None:
         self._path = state_dir / SOCKET_NAME
         self._document = document
         self._server: asyncio.Server | None = None
@@ -68,7 +69,10 @@ class StatusServer:
             return
         self._asking.add(task)
         try:
-            writer.write(msgspec.json.encode(self._document()) + b"\n")
+            document = self._document()
+            if isinstance(document, Awaitable):
+                document = await document
+            writer.write(msgspec.json.encode(document) + b"\n")
             writer.close()
             async with asyncio.timeout(SLOW_S):
                 await writer.wait_closed()

@@ -1,5 +1,7 @@
 """Guests behind bridges: a node without the guest is no candidate, whoever else there is."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -56,7 +58,7 @@ def test_nobody_serves_before_it_is_known_where_the_guest_is(net: Net) -> None:
     wait_holder(net, "b")
     assert picture.role(a.elector.node, a.vip()) == "Excluded"
     assert picture.reason_of(a.elector.node, a.vip()) is Reason.GUEST_SILENT
-    assert picture.status(a.elector, "boot")["vips"][0]["failing"] == [WHY[1]]
+    assert asyncio.run(picture.status(a.elector, "boot"))["vips"][0]["failing"] == [WHY[1]]
 
 
 def test_a_holder_whose_guest_falls_silent_lets_go_though_it_is_the_only_node(net: Net) -> None:
