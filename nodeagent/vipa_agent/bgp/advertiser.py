@@ -176,8 +176,7 @@ class Advertiser:
         if not self._gone.is_set():
             log.warning("bgp: FRR took too long to be told the last")
             os.kill(self._pid, signal.SIGKILL)  # not reaped yet, so the number is its own
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._gone.wait(), END_S)
+            await self._gone.wait()  # nothing keeps a killed process
 
     def _ended(self) -> None:
         self._loop.remove_reader(self._pidfd)

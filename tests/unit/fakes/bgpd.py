@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -36,7 +37,7 @@ class Bgpd:
 
     def _answer(self, asker: socket.socket) -> None:
         waiting = b""
-        with asker:
+        with asker, suppress(OSError):  # the runner may be killed in the middle
             while more := asker.recv(4096):
                 *commands, waiting = (waiting + more).split(b"\0")
                 for command in commands:
