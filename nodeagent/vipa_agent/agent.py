@@ -290,7 +290,10 @@ class Agent:
         gateways = {i.name: i.gateways for i in interfaces}
         if self._begun:
             if gateways != self._gateways and self._own:
-                self._guard()  # replies of every adapter go by them
+                try:
+                    self._guard()  # replies of every adapter go by them
+                except KernelError as error:  # the audit finds what is lacking; the election must hear of the change
+                    log.warning("routes of replies not followed yet", error=str(error))
             self._gateways = gateways
             self.executor.step(InterfacesChanged(self.mender.judged(interfaces)))
             self._open_sockets()
@@ -313,8 +316,8 @@ class Agent:
         while True:
             await asyncio.sleep(min(max(AUDIT_S, AUDIT_REST * took_s), AUDIT_S_MAX))
             begun_s = self.loop.time()
-            self.mender.look()
             try:
+                self.mender.look()
                 self._resync()
             except KernelError as error:  # changing at this very moment: the next round sees how it ended
                 log.warning("interfaces not read", error=str(error))

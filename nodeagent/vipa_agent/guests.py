@@ -194,7 +194,9 @@ class Guests:
                 guest.forget()
                 continue
             six = ":" in address
-            if why := unfit.setdefault(six, self._kernel.unfit(address)):
+            if six not in unfit:  # asked once for each family: it reads files
+                unfit[six] = self._kernel.unfit(address)
+            if why := unfit[six]:
                 absent[address] = Reason.NOT_FORWARDING, why
             elif guest.here is False:
                 absent[address] = Reason.GUEST_SILENT, f"{address} does not answer behind {guest.bridge}"

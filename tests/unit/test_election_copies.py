@@ -247,3 +247,15 @@ def test_the_only_node_serves_for_good(net: Net) -> None:
     net.start(everywhere(net, 4))
     net.until(lambda: net.answerers() == ["a"], 2)
     assert a.alive["eth1"] == float("inf")
+
+
+def test_what_lingered_is_not_unbound_under_its_next_owner(net: Net) -> None:
+    """Another family is added: it is another virtual IP, with an address of the one before."""
+    a, _ = figure_3(net)
+    more = msgspec.structs.replace(everywhere(net, 4, 5, 6), addresses=(VIP, "fd00::7"))
+    for machine in net.machines.values():
+        machine.step(ev.PlanChanged(Plan(1, (more,))))
+    net.run(2 * LINGER_S)
+    assert a.vip().bound
+    unbound = [e.action.addresses for e in net.did("a", act.Unbind) if isinstance(e.action, act.Unbind)]
+    assert all(VIP not in addresses for addresses in unbound), unbound

@@ -80,7 +80,10 @@ def go(node: Node) -> None:
     for vip_id, left in list(node.leaving.items()):
         if node.now >= left.until:
             del node.leaving[vip_id]
-            node.emit(Unbind(left.name, left.addresses))
+            bound = {address for address, vip in node.by_address.items() if vip.bound}
+            gone = tuple(address for address in left.addresses if address not in bound)
+            if gone:  # what another virtual IP has bound by now is that one's to unbind
+                node.emit(Unbind(left.name, gone))
 
 
 def go_at(node: Node) -> float:

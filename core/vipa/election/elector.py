@@ -253,7 +253,8 @@ class Elector:
             else:
                 self._put_off[vip.name] = None
         if not draining:
-            for name in list(islice(self._put_off, max(looks, 0))):
+            # some in any case: who is under way may be due in each step
+            for name in list(islice(self._put_off, max(looks, node.measure.looks // 4))):
                 del self._put_off[name]
                 if name in node.vips:
                     self._look(node.vips[name], changed)

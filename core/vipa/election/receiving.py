@@ -100,7 +100,7 @@ class Receiver:
         if peer.echoed:
             if not peer.two_way(node.now):
                 # what could not be offered before can be now
-                node.dirty.update(vip.name for vip in node.vips.values() if vip.elected)
+                node.dirty.update(vip.name for vip in node.vips.values() if vip.elected or vip.offer is not None)
                 node.rates_stale = True
             peer.two_way_at = node.now
         if (path.mine, path.theirs) in peer.echoed:

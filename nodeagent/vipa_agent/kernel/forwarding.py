@@ -72,6 +72,9 @@ class Forwarding:
         now = self._read(indexes)
         other = {key: now[key] for key, to in wanted.items() if now.get(key, to) != to}
         back = {key: was for key, was in self._before.items() if key not in wanted}
+        if back and _forwards4():  # somebody switched it on for all meanwhile, Docker or a CNI say: theirs now
+            back = {key: was for key, was in back.items() if key[0] != FORWARDING}
+            self._before = {key: was for key, was in self._before.items() if key in wanted or key in back}
         self._before = {k: v for k, v in (other | self._before).items() if k not in back}
         self._remember(self._before | back)  # first: who is killed in between leaves no change without its memory
         for key, to in ({key: wanted[key] for key in other} | back).items():
@@ -124,6 +127,11 @@ class Forwarding:
             self._socket.request(RTM_SETNEIGHTBL, 0, body, f"{_NAMES[setting]} of {name}")
         else:
             settings.write(self._socket, indexes[name], setting, to)
+
+
+def _forwards4() -> bool:
+    """Whether the node forwards IPv4 between all of its interfaces."""
+    return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1"
 
 
 def unfit6() -> str:
