@@ -96,7 +96,7 @@ class HopBoard:
         asked = time.monotonic()
         with self._news:
             while not self._closed:
-                self._loop.call_soon_threadsafe(self._redraw)
+                self._loop.call_soon_threadsafe(self.changed)  # one drawing for all who ask meanwhile
                 called = time.monotonic()
                 while self._drawn_at < called and not self._closed:
                     if not self._news.wait(STANDSTILL_S):

@@ -27,6 +27,8 @@ def serve(request: BaseHTTPRequestHandler, board: HopBoard) -> None:
     try:
         wait_s = min(float(query.get("wait", [str(WAIT_S)])[0]), WAIT_S)
     except ValueError:
+        wait_s = float("nan")
+    if not wait_s >= 0:  # float() knows "nan", and who waits so long never sleeps
         request.send_error(400, "wait is a number of seconds")
         return
     if not board.enter():

@@ -81,6 +81,14 @@ def test_it_is_told_as_it_is_when_asked() -> None:
             agent.get("/other")
 
 
+@pytest.mark.parametrize("wait", ["nan", "-1", "soon"])
+def test_a_wait_that_is_no_time_is_refused(wait: str) -> None:
+    with running() as agent:
+        edition = agent.get("/nexthops/erp")["edition"]
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            agent.get(f"/nexthops/erp?after={edition}&wait={wait}")
+
+
 def test_a_change_is_waited_for() -> None:
     with running() as agent:
         edition = agent.get("/nexthops/erp")["edition"]

@@ -47,9 +47,10 @@ NAMESPACE: Final = "vipa-system"
 
 
 def cache_folder() -> Path:
-    """Images, root file systems and dockerd's data: slow to make, kept over clusters (XDG Base Directory)."""
+    """Images, root file systems and dockerd's data: slow to make, kept over clusters (XDG Base Directory). Without
+    symbolic links, as the kernel names what is mounted there: what is left is found by that name."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "vipa" / "kind"
+    return (Path(base) / "vipa" / "kind").resolve()
 
 
 def state_folder() -> Path:
