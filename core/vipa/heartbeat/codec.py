@@ -9,7 +9,6 @@ Golden frames in tests/unit/test_heartbeat.py pin them. Fields with an unknown
 type are skipped and counted, so that neighbouring versions understand each other (N/N−1). Big-endian throughout.
 """
 
-import hmac
 import struct
 from collections.abc import Container, Iterator, Sequence
 from functools import lru_cache
@@ -19,6 +18,7 @@ from typing import Final
 from vipa.errors import PeerError
 from vipa.heartbeat.keys import MAC_BYTES, Key
 from vipa.heartbeat.model import Beat, Echo, EndpointState, Handover, HandoverStep, PathEcho, Relay, RoleEntry, WireRole
+from vipa.heartbeat.signed import verified
 
 MAGIC: Final = b"vipa"
 VERSION: Final = 1
@@ -106,14 +106,7 @@ def decode(payload: bytes, keys: Sequence[Key], clusters: Container[int]) -> Bea
     _, version, flags, theirs, key_id, incarnation, boot_id, seq, epoch, digest, interval, permit_left = head
     if version != VERSION:
         raise PeerError("version", str(version))
-    if theirs not in clusters:
-        raise PeerError("cluster", f"{theirs:08x}")
-    key = next((k for k in keys if k.id == key_id), None)
-    if key is None:
-        raise PeerError("key", f"{key_id:08x}")
-    signed = payload[:-MAC_BYTES]
-    if not hmac.compare_digest(key.tag(signed), payload[-MAC_BYTES:]):
-        raise PeerError("forged")
+    signed = verified(payload, theirs, key_id, keys, clusters)
     try:
         fields, unknown = _split(signed)
         return Beat(

@@ -8,7 +8,6 @@ The magic differs from the heartbeats', so an agent that knows nothing of router
 can be taken for a heartbeat, whatever its key. Bodies are arrays: who is newer may add at their end.
 """
 
-import hmac
 import struct
 from collections.abc import Container, Sequence
 from enum import IntEnum
@@ -18,6 +17,7 @@ import msgspec
 
 from vipa.errors import PeerError
 from vipa.heartbeat.keys import MAC_BYTES, Key
+from vipa.heartbeat.signed import verified
 
 MAGIC: Final = b"vipr"
 VERSION: Final = 1
@@ -123,14 +123,7 @@ def _decode(
     _, version, told, cluster, key_id = _HEADER.unpack_from(payload)
     if version != VERSION:
         raise PeerError("version", str(version))
-    if cluster not in clusters:
-        raise PeerError("cluster", f"{cluster:08x}")
-    key = next((k for k in keys if k.id == key_id), None)
-    if key is None:
-        raise PeerError("key", f"{key_id:08x}")
-    signed = payload[:-MAC_BYTES]
-    if not hmac.compare_digest(key.tag(signed), payload[-MAC_BYTES:]):
-        raise PeerError("forged")
+    signed = verified(payload, cluster, key_id, keys, clusters)
     if told != kind:
         raise PeerError("garbled", f"kind {told}")
     try:
