@@ -23,6 +23,7 @@ from vipa_lab.kube.objects import Object, Objects, path_of
 from vipa_lab.kube.operatorprocess import OperatorProcess
 from vipa_lab.kube.played import populate
 from vipa_lab.kube.story import Story
+from vipa_lab.kube.types import delete_types
 from vipa_lab.lab import Lab
 from vipa_lab.privileges import ensure_privileges
 
@@ -104,7 +105,7 @@ def bare_api(bare: ApiServer) -> Iterator[ApiServer]:
 @pytest.fixture
 def forget_crds(bare_api: ApiServer) -> None:
     """Before the test: types that another test kept there are gone."""
-    bare_api.kubectl.run("delete", "crds", "-l", OURS, "--ignore-not-found")
+    delete_types(bare_api.kubectl)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from vipa_lab.kube.apiserver import ApiServer
 from vipa_lab.kube.helm import CHART, Helm, HelmError
 from vipa_lab.kube.kubectl import Kubectl
 from vipa_lab.kube.pods import run_container
+from vipa_lab.kube.types import await_types_gone
 
 SECRET: Final = "vipa-heartbeat-key"
 CRDS: Final = "crds"
@@ -40,8 +41,6 @@ LEASE: Final = json.dumps(
     }
 )
 WAIT_S: Final = 60.0
-# An API server that cannot delete a CRD's objects at once tries again after twice as long each time, up to minutes.
-GONE_S: Final = 240
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def test_installed_upgraded_removed(cluster: Kubectl, helm: Helm, older: Path) -
     assert upgraded["metadata"]["uid"] == crd
 
     assert "kept due to the resource policy" in helm.run(
-        "uninstall", "vipa", f"--namespace={SYSTEM}", f"--timeout={GONE_S}s", "--wait", timeout_s=GONE_S + WAIT_S
+        "uninstall", "vipa", f"--namespace={SYSTEM}", f"--timeout={WAIT_S:g}s", "--wait", timeout_s=2 * WAIT_S
     )
     left = remaining(cluster)
     assert {name.split()[0] for name in left} == {"CustomResourceDefinition"}
@@ -194,6 +193,6 @@ def test_without_keeping_all_goes_and_nothing_hangs(cluster: Kubectl, helm: Helm
     cluster.run("wait", "--for=condition=Established", "--timeout=60s", "crd", "-l", OURS)
     cluster.apply(VIP)
     cluster.apply(NODE)
-    wait = (f"--timeout={GONE_S}s", "--wait")
-    helm.run("uninstall", "vipa", f"--namespace={SYSTEM}", *wait, timeout_s=GONE_S + WAIT_S)
+    helm.run("uninstall", "vipa", f"--namespace={SYSTEM}")
+    await_types_gone(cluster)
     assert remaining(cluster) == {}

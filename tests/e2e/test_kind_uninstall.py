@@ -6,9 +6,9 @@ from vipa_lab.kind.cluster import KindCluster
 from vipa_lab.kind.netns import leftovers
 from vipa_lab.kind.places import NAMESPACE
 from vipa_lab.kind.scene import WAIT_S, Scene
+from vipa_lab.kube.types import delete_types
 
 KINDS: Final = "virtualips,preferredinterfacelists,virtualippools,virtualipnodes"
-CRDS: Final = "app.kubernetes.io/part-of=vipa"
 
 
 def test_nothing_stays(cluster: KindCluster, scene: Scene) -> None:
@@ -25,7 +25,7 @@ def test_nothing_stays(cluster: KindCluster, scene: Scene) -> None:
     held = [each["metadata"]["name"] for each in kubectl.list(KINDS) if each["metadata"].get("finalizers")]
     assert held == []
     kubectl.run("delete", KINDS, "--all", timeout_s=WAIT_S)
-    kubectl.run("delete", "crd", "-l", CRDS, timeout_s=WAIT_S)
+    delete_types(kubectl)
     kubectl.run("delete", "namespace", NAMESPACE, timeout_s=WAIT_S)
     everything = kubectl.run("get", "clusterroles,clusterrolebindings,validatingadmissionpolicies", "-o", "name")
     assert [line for line in everything.splitlines() if "vipa" in line] == []
