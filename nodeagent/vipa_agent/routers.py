@@ -4,9 +4,11 @@ what it asks is taken out before heartbeats are read, and nothing of it comes ne
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from typing import Final
+
+import structlog
+from msgspec import structs
 
 from vipa.election.actions import SendBeat
 from vipa.election.elector import Elector
@@ -15,16 +17,34 @@ from vipa.election.health import LocalEndpoint
 from vipa.election.states import UNSETTLED, State
 from vipa.election.vip import Verdict, VipState
 from vipa.errors import PeerError
-from vipa.remote.hearing import ASK_S, ENTRIES_BYTES_MAX, LEASE_S, REPORT_S, REPORT_SLOW_S
-from vipa.remote.talk import Adapter, Ask, Entry, Part, Report, decode_ask, encode, paged
+from vipa.remote.askers import Asker, Askers, Place
+from vipa.remote.pace import REPORT_S, REPORT_SLOW_S
+from vipa.remote.talk import (
+    BYTES_MAX,
+    Adapter,
+    Entry,
+    Part,
+    Report,
+    decode_ask,
+    encode,
+    fitting,
+    head_bytes,
+    paged,
+    size_of,
+)
 from vipa_agent.kernel.clock import boottime_s
 from vipa_agent.picture import has_copy
 
-ROUTERS_MAX: Final = 8
-"""At a time: each costs as much as a peer."""
+log = structlog.get_logger()
 
-HEAD_BYTES: Final = 300
-"""Of a report besides its entries: header, names, and four adapters with an address of each family."""
+ADAPTERS_BYTES_MAX: Final = 600
+"""Of a report: half of it, the rest is for virtual IPs. Ten adapters or more with an address of each family."""
+
+GROWTH_BYTES: Final = 64
+"""Times since a router was heard grow by 4 bytes an adapter, an address more takes 45; the next drawing knows it."""
+
+ANSWER_S: Final = 0.005
+"""A question comes in by all adapters within this; the first report says on which."""
 
 EARLY_S: Final = 0.005
 """A report may go so much earlier, in a turn that something else began: waking costs more than sending."""
@@ -33,22 +53,6 @@ _PARTS: Final = {State.HOLDER: Part.HOLDER, State.YIELDING: Part.YIELDING}
 
 _Path = tuple[LocalEndpoint, str, str]
 """An endpoint here, the router's address on its LAN, the router's MAC there."""
-
-
-@dataclass(slots=True)
-class _Router:
-    incarnation: int
-    name: str
-    seq: int = 0
-    until: float = 0.0
-    answered_at: float = float("-inf")
-    places: dict[str, str] = field(default_factory=dict)
-    """MAC by address of the router."""
-    heard: dict[str, float] = field(default_factory=dict)
-    """When, by interface here."""
-    told: int = -1
-    """Edition of the entries that it was told all pages of."""
-    page: int = 0
 
 
 class Routers:
@@ -64,19 +68,19 @@ class Routers:
         self._send = send
         self._interfaces = interfaces
         self._loop = asyncio.get_running_loop()
-        self._routers: dict[int, _Router] = {}
+        self._askers = Askers(elector.node.config.incarnation)
         self._timer: asyncio.TimerHandle | None = None
         self._due_at = float("inf")
         self._seq = self._edition = 0
         self._pages: list[tuple[Entry, ...]] = []
         self._stale = True
         self._hurried = False
+        self._left_out = 0
 
     @property
     def names(self) -> list[str]:
         """Routers that are told, by the name they give themselves."""
-        now = boottime_s()
-        return sorted(router.name for router in self._routers.values() if router.until > now)
+        return sorted(asker.name for asker in self._askers.listening(boottime_s()))
 
     def take(self, event: BeatReceived) -> None:
         """What a router asks. Whoever has no key of ours, or repeats what was said, is not answered."""
@@ -86,34 +90,18 @@ class Routers:
         except PeerError as error:
             self._count(error.result)
             return
-        now = boottime_s()
-        router = self._routers.get(ask.incarnation)
-        if router is None:
-            self._routers = {i: known for i, known in self._routers.items() if known.until + LEASE_S > now}
-            if len(self._routers) >= ROUTERS_MAX:
-                self._count("unplanned")
-                return
-            router = self._routers[ask.incarnation] = _Router(ask.incarnation, ask.name, until=now)
-        if ask.seq < router.seq:
-            self._count("replayed")
-            return
-        self._count("accepted")
-        self._told(router, ask, event, now)
+        place = Place(event.interface, event.source_address, event.source_mac)
+        result = self._askers.take(boottime_s(), place, ask)
+        if result == "asks":
+            self.changed()
+        elif result == "answer":  # so that it can say that it hears this agent
+            self._loop.call_later(ANSWER_S, self._answer, ask.incarnation)
+        self._count("accepted" if result in ("asks", "answer") else result)
 
-    def _told(self, router: _Router, ask: Ask, event: BeatReceived, now: float) -> None:
-        router.seq, router.name = ask.seq, ask.name
-        router.places[event.source_address] = event.source_mac
-        router.heard[event.interface] = now
-        if ask.leaving:
-            del self._routers[router.incarnation]
-        elif hears_us(ask, self._elector.node.config.incarnation):
-            fresh = router.until <= now
-            router.until = now + LEASE_S
-            if fresh:
-                self.changed()
-        elif now - router.answered_at >= ASK_S / 2:
-            router.answered_at = now  # so that it can say that it hears this agent
-            self._report(router, now, all_pages=False)
+    def _answer(self, incarnation: int) -> None:
+        asker = self._askers.get(incarnation)
+        if asker is not None and not self._frozen():
+            self._report(asker, boottime_s(), all_pages=False)
 
     def _count(self, result: str) -> None:
         results = self._elector.receiver.results
@@ -124,7 +112,7 @@ class Routers:
     def changed(self) -> None:
         """What routers are told may have changed: they hear of it within this turn of the loop."""
         self._stale = True
-        if not self._hurried and self._routers:
+        if not self._hurried and self._askers:
             self._hurried = True
             self._loop.call_soon(self.tell)
 
@@ -137,7 +125,7 @@ class Routers:
         """The last report, and no more."""
         self._stale = True
         self.tell()
-        self._routers.clear()
+        self._askers.clear()
         if self._timer is not None:
             self._timer.cancel()
 
@@ -148,7 +136,7 @@ class Routers:
         node = self._elector.node
         if self._timer is not None:
             self._timer.cancel()
-        listening = [router for router in self._routers.values() if router.until > now]
+        listening = self._askers.listening(now)
         self._due_at = float("inf")
         if not listening:
             return
@@ -156,23 +144,32 @@ class Routers:
         every_s = min(max(node.fastest_s, REPORT_S), REPORT_SLOW_S) if busy else REPORT_SLOW_S
         self._due_at = now + every_s
         self._timer = self._loop.call_later(every_s, self.tell)
-        if any(until <= now for until in node.permits.until.values()):
-            return  # this agent stood still: what it believes to hold has ended, and its next step says so
+        if self._frozen():
+            return
         for router in listening:
             self._report(router, now, all_pages=True, every_s=every_s)
 
+    def _frozen(self) -> bool:
+        """Whether this agent stood still: what it believes to hold has ended, and its next step says so."""
+        now = boottime_s()
+        return any(until <= now for until in self._elector.node.permits.until.values())
+
     # --- what
 
-    def _report(self, router: _Router, now: float, *, all_pages: bool, every_s: float = REPORT_SLOW_S) -> None:
+    def _report(self, router: Asker, now: float, *, all_pages: bool, every_s: float = REPORT_SLOW_S) -> None:
         self._draw()
-        paths = self._paths(router)
-        endpoints = list(self._elector.node.health.endpoints.values())
-        adapters = tuple(self._adapter(endpoint, router, now) for endpoint in endpoints)
+        paths = self._paths(router, now)
+        here = {endpoint.network for endpoint, _, _ in paths}
+        endpoints = self._elector.node.health.endpoints.values()
+        adapters = tuple(self._adapter(e, router, now) if e.network in here else None for e in endpoints)
         fresh = all_pages and router.told != self._edition
         first = 0 if fresh else router.page % len(self._pages)
+        config = self._elector.node.config
+        until = min(self._elector.node.permits.until.values(), default=float("inf"))
         for page in range(first, len(self._pages) if fresh else first + 1):
             self._seq += 1
-            config = self._elector.node.config
+            entries = self._pages[page]
+            fit = self._fitting(adapters, BYTES_MAX - head_bytes(config.node) - size_of(entries))
             report = Report(
                 node=config.node,
                 incarnation=config.incarnation,
@@ -182,29 +179,41 @@ class Routers:
                 edition=self._edition,
                 page=page,
                 pages=len(self._pages),
-                adapters=adapters,
-                entries=self._pages[page],
+                adapters=fit,
+                entries=entries,
             )
-            payload = encode(report, config.accepted_keys[0], config.cluster_id)
-            until = min(self._elector.node.permits.until.values(), default=float("inf"))
             for endpoint, address, mac in paths:
+                signed = structs.replace(report, source=endpoint.address)
+                payload = encode(signed, config.accepted_keys[0], config.cluster_id)
                 self._send(SendBeat(endpoint.interface, endpoint.address, address, mac, payload, until))
         router.page = first + 1
         if fresh:
             router.told, router.page = self._edition, 0
 
-    def _paths(self, router: _Router) -> list[_Path]:
-        return [
-            (endpoint, address, mac)
-            for endpoint in self._elector.node.health.endpoints.values()
-            for address, mac in router.places.items()
-            if (":" in address) is (":" in endpoint.address) and ip_address(address) in ip_network(endpoint.network)
-        ]
+    def _fitting(self, adapters: tuple[Adapter | None, ...], room: int) -> tuple[Adapter | None, ...]:
+        fit = fitting(adapters, room)
+        left_out = fit.count(None) - adapters.count(None)
+        if left_out > self._left_out:
+            detail = f"{left_out} of {len(adapters)} adapters do not fit into one datagram: routers do not send to them"
+            log.warning("adapters left out", detail=detail)
+        self._left_out = max(left_out, self._left_out)
+        return fit
 
-    def _adapter(self, endpoint: LocalEndpoint, router: _Router, now: float) -> Adapter:
+    def _paths(self, router: Asker, now: float) -> list[_Path]:
+        """One by each adapter to each MAC of the router beyond it."""
+        found: list[_Path] = []
+        for endpoint in self._elector.node.health.endpoints.values():
+            network = ip_network(endpoint.network)
+            for mac, addresses in router.addresses(now).items():
+                near = (address for address in addresses if ip_address(address) in network)
+                if address := next(near, ""):
+                    found.append((endpoint, address, mac))
+        return found
+
+    def _adapter(self, endpoint: LocalEndpoint, router: Asker, now: float) -> Adapter:
         own = next((i.addresses for i in self._interfaces() if i.name == endpoint.interface), ())
         others = tuple(a for a in own if (":" in a) is not (":" in endpoint.address))
-        heard_at = router.heard.get(endpoint.interface)
+        heard_at = router.heard_at(endpoint.interface)
         heard_ms = -1 if heard_at is None else round((now - heard_at) * 1000)
         return Adapter(endpoint.address, endpoint.healthy, others, heard_ms)
 
@@ -216,7 +225,10 @@ class Routers:
         node = self._elector.node
         at = {address: index for index, address in enumerate(node.health.endpoints)}
         entries = [self._entry(vip, at) for vip in node.vips.values()]
-        pages = paged(entries, ENTRIES_BYTES_MAX - HEAD_BYTES)
+        router = Asker(0, "", 0.0)
+        adapters = [self._adapter(endpoint, router, 0.0) for endpoint in node.health.endpoints.values()]
+        reserved = min(size_of(adapters) + GROWTH_BYTES, ADAPTERS_BYTES_MAX)
+        pages = paged(entries, BYTES_MAX - head_bytes(node.config.node) - reserved)
         if pages != self._pages:
             self._pages = pages
             self._edition += 1
@@ -227,8 +239,3 @@ class Routers:
         part = _PARTS.get(vip.state, Part.NONE)
         adapters = tuple(at[local.address] for _, local in node.local(vip)) if copy or part else ()
         return Entry(vip.plan.addresses, part, max(vip.term, 0) if part else 0, adapters, copy)
-
-
-def hears_us(ask: Ask, incarnation: int) -> bool:
-    """Whether the router has heard the agent of this incarnation: then it asks now, and not in a recording."""
-    return incarnation in ask.hears

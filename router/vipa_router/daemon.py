@@ -17,7 +17,9 @@ from vipa.errors import PeerError
 from vipa.heartbeat.keys import Key
 from vipa.remote import groups
 from vipa.remote.groups import Table
-from vipa.remote.hearing import ASK_S, REPORT_S, End, Hearing, Way
+from vipa.remote.hearing import End, Hearing, Way
+from vipa.remote.lans import Lans, remembered
+from vipa.remote.pace import ASK_S, REPORT_S
 from vipa.remote.talk import decode_report
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, RECEIVE_BYTES, NetlinkSocket, messages
@@ -61,7 +63,8 @@ class Daemon:
         self._routes = Routes(self._socket)
         self._table: Table = self._routes.read()
         self._config = Config(settings.name, secrets.randbits(64), keys=settings.keys, cluster=settings.cluster)
-        self._hearing = Hearing(self._config.incarnation, time.monotonic(), self._table.routes)
+        self._hearing = Hearing(self._config.incarnation, time.monotonic(), self._table.ways())
+        self._own: dict[str, tuple[str, ...]] = {}
         self._lan = Lan(settings.interfaces, settings.port, self._socket, self._opened, self._closing)
         self._api = ApiHops(settings.kubeconfig, self._poke) if settings.kubeconfig is not None else None
         self._results: Counter[str] = Counter()
@@ -81,7 +84,7 @@ class Daemon:
             await server.start()
         except StatusError as error:
             log.warning("no status socket", detail=str(error))
-        self._lan.sync()
+        self._sync()
         self._loop.add_reader(self._events.socket.fileno(), self._kernel_changed)
         for family, policy in hash_policies().items():
             if policy == 0:
@@ -155,6 +158,12 @@ class Daemon:
             if any(True for _ in messages(datagram)) and int.from_bytes(datagram[12:16], "little") != ours:
                 self._doubt()
 
+    def _sync(self) -> None:
+        self._lan.sync()
+        own = remembered(self._own, self._lan.interfaces, self._settings.interfaces)
+        if own != self._own:
+            self._own, self._hearing.lans = own, Lans(own)
+
     def _doubt(self) -> None:
         if not self._doubted:
             self._doubted = True
@@ -163,7 +172,7 @@ class Daemon:
     def _look_again(self) -> None:
         self._doubted = False
         try:
-            self._lan.sync()
+            self._sync()
             self._table = self._routes.read()
         except KernelError as error:
             self._say(str(error))

@@ -6,11 +6,12 @@ from ipaddress import ip_address
 from typing import Final
 
 import structlog
+from msgspec import structs
 
 from vipa.election.actions import SendBeat
 from vipa.election.config import Config
 from vipa.election.events import BeatReceived, LocalInterface
-from vipa.remote.talk import HEARS_MAX, Ask, encode
+from vipa.remote.talk import Ask, encode, named
 from vipa_agent.kernel.links import Links
 from vipa_agent.kernel.netlink import NetlinkSocket
 from vipa_agent.wire.mux import Mux
@@ -64,14 +65,14 @@ class Lan:
     def ask(self, config: Config, hears: Iterable[int], *, leaving: bool = False) -> None:
         """Ask every agent on every LAN, by each address there."""
         self._seq += 1
-        named = tuple(hears)[:HEARS_MAX]
-        ask = Ask(config.incarnation, self._seq, config.node, named, leaving)
-        payload = encode(ask, config.accepted_keys[0], config.cluster_id)
+        ask = Ask(config.incarnation, self._seq, config.node, named(tuple(hears), self._seq), leaving)
         for interface in self.interfaces:
             if interface.name in self._names:
                 for address in interface.addresses:
                     own = address.partition("/")[0]
                     to = _TO[ip_address(own).version]
+                    signed = structs.replace(ask, address=own, mac=interface.mac)
+                    payload = encode(signed, config.accepted_keys[0], config.cluster_id)
                     self._mux.send_beat(SendBeat(interface.name, own, to, "", payload))
 
     def close(self) -> None:

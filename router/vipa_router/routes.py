@@ -139,15 +139,14 @@ class Routes:
         found: dict[str, int | End] = {}
         ends = {kind: end for end, kind in _ENDS.items()}
         for route in self._socket.dump(RTM_GETROUTE, body, "list of routes", fine=_NO_FAMILY):
-            head = RTMSG.unpack_from(route)
-            if head[0] != family or head[5] != PROTOCOL:
-                continue
             parts = attributes(route, RTMSG.size)
-            vip = str(ip_address(parts[RTA_DST]))
+            if not _is_host_route(route, parts, family):
+                continue
+            vip, kind = str(ip_address(parts[RTA_DST])), RTMSG.unpack_from(route)[7]
             if _RTA_NH_ID in parts:
                 found[vip] = _u32(parts[_RTA_NH_ID])
-            elif head[7] in ends:
-                found[vip] = ends[head[7]]
+            elif kind in ends:
+                found[vip] = ends[kind]
             elif whole:
                 found[vip] = End.REFUSED
         return found
@@ -166,6 +165,14 @@ class Routes:
 def _is_ours(body: bytes) -> bool:
     number = _u32(attributes(body, _NHMSG.size)[_NHA_ID])
     return _NHMSG.unpack_from(body)[2] == PROTOCOL and HOP_BASE < number < GROUP_BASE + IDS_MAX
+
+
+def _is_host_route(route: bytes, parts: dict[int, bytes], family: int) -> bool:
+    """Whether it is one of ours: others may use our protocol number, for a default route even."""
+    head = RTMSG.unpack_from(route)
+    length = 32 if family == socket.AF_INET else 128
+    ours = (head[0], head[1], head[5]) == (family, length, PROTOCOL) and RTA_DST in parts
+    return ours and _RTA_PRIORITY in parts and _u32(parts[_RTA_PRIORITY]) == METRIC
 
 
 def is_ours(body: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vipa_cli.cluster.agenthops import _chosen, base, entry, once
+from vipa_cli.cluster.agenthops import Followed, _chosen, base, entry, once
 from vipa_cli.cluster.errors import UnreachableError, UsageError
 from vipa_cli.cluster.kubeconfig import Json
 
@@ -34,3 +34,26 @@ def test_what_cannot_be_asked_is_said_in_a_line() -> None:
     assert (base("w1:9117"), base("https://w1/x/")) == ("http://w1:9117", "https://w1/x")
     with pytest.raises(UnreachableError, match="refused"):
         once(["127.0.0.1:1"], "erp")
+
+
+def test_an_agent_that_does_not_know_the_name_ends_no_watch() -> None:
+    watch = Followed(["a", "b", "c"], "erp")
+    nothing: Json = {"node": "w3", "edition": "1", "virtualIPs": []}
+    assert (watch.take("a", nothing, ""), watch.trouble) == (None, ""), "others may"
+    assert (watch.take("b", None, "refused"), watch.trouble) == (None, "b: refused")
+    vip = watch.take("c", said("w1", "w1", 3, "10.1.1.4"), "")
+    assert vip is not None
+    assert vip["status"]["nextHops"] == ["10.1.1.4"]
+    assert watch.take("b", nothing, "") == vip
+    assert watch.trouble == ""
+    assert watch.take("c", nothing, "") is None
+    assert "none of these agents has a virtual IP erp" in watch.trouble, "it has known it: it goes on"
+
+
+def test_a_watch_ends_when_all_answer_at_the_start_and_none_knows_the_name() -> None:
+    watch = Followed(["a", "b"], "shop")
+    watch.take("a", said("w1", "w1", 3), "")
+    assert watch.take("b", None, "refused") is None
+    assert watch.trouble == "b: refused; none of these agents has a virtual IP shop in its plan"
+    with pytest.raises(UsageError, match="none of these agents has a virtual IP shop"):
+        watch.take("b", said("w2", "w1", 3), "")

@@ -20,6 +20,7 @@ WATCH_S: Final = 25.0
 """A watching agent says something every 10 s: one that misses two is gone."""
 
 _RETRY_S: Final = 1.0
+_UNKNOWN: Final = "none of these agents has a virtual IP {} in its plan"
 
 
 def base(url: str) -> str:
@@ -65,23 +66,57 @@ def once(agents: Sequence[str], wanted: str) -> Json:
 
 
 def follow(agents: Sequence[str], wanted: str, tell: Callable[[Json], None], trouble: Callable[[str], None]) -> None:
-    """``tell`` whenever it is different, until Ctrl-C; ``trouble`` when an agent is away, and "" when all are back."""
+    """``tell`` whenever it is different, until Ctrl-C; ``trouble`` when an agent is away or none knows it, and "" when
+    all is well. UsageError when all answer at the start and none of them knows it."""
     news: Queue[tuple[str, Json | None, str]] = Queue()
-    for agent in map(base, agents):
+    bases = list(dict.fromkeys(map(base, agents)))
+    for agent in bases:
         threading.Thread(target=_watch, args=(agent, news), daemon=True).start()
-    latest: dict[str, Json] = {}
-    troubles: dict[str, str] = {}
+    followed = Followed(bases, wanted)
     while True:
-        agent, said, why = news.get()
+        vip = followed.take(*news.get())
+        if vip is not None:
+            tell(vip)
+        trouble(followed.trouble)
+
+
+class Followed:
+    """What is known of the virtual IP ``wanted`` from what each of ``agents`` said last."""
+
+    def __init__(self, agents: Sequence[str], wanted: str) -> None:
+        self._wanted = wanted
+        self._unheard = set(agents)
+        self._latest: dict[str, Json] = {}
+        self._troubles: dict[str, str] = {}
+        self._known = False
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong now, in a line; "": nothing."""
+        told = [f"{agent}: {why}" for agent, why in sorted(self._troubles.items())]
+        if self._latest and not self._unheard and self._chosen() is None:
+            told.append(_UNKNOWN.format(self._wanted))
+        return "; ".join(told)
+
+    def take(self, agent: str, said: Json | None, why: str) -> Json | None:
+        """``agent`` said something, or is away (None) for the reason ``why``; what is known then. One agent that does
+        not know it says nothing against others that do. UsageError: none knows it, and never has."""
+        self._unheard.discard(agent)
+        self._latest.pop(agent, None)
+        self._troubles.pop(agent, None)
         if said is None:
-            latest.pop(agent, None)
-            troubles[agent] = why
+            self._troubles[agent] = why
         else:
-            latest[agent] = said
-            troubles.pop(agent, None)
-        if latest:
-            tell(_chosen(list(latest.values()), wanted))
-        trouble("; ".join(f"{name}: {text}" for name, text in sorted(troubles.items())))
+            self._latest[agent] = said
+        vip = self._chosen()
+        self._known |= vip is not None
+        if not (self._known or self._unheard or self._troubles):
+            raise UsageError(_UNKNOWN.format(self._wanted))
+        return vip
+
+    def _chosen(self) -> Json | None:
+        told = list(self._latest.values())
+        return _chosen(told, self._wanted) if _names(told, self._wanted) else None
 
 
 def _watch(agent: str, news: "Queue[tuple[str, Json | None, str]]") -> None:
@@ -105,18 +140,19 @@ def _lines(agent: str) -> Iterator[Json]:
 
 
 def _chosen(told: Sequence[Json], wanted: str) -> Json:
-    names = {
-        vip["name"]
-        for each in told
-        for vip in each.get("virtualIPs") or ()
-        if wanted == vip["name"] or wanted in vip["addresses"]
-    }
+    names = _names(told, wanted)
     if not names:
-        raise UsageError(f"none of these agents has a virtual IP {wanted} in its plan")
-    by_agent = [_of(each, next(iter(names))) for each in told]
+        raise UsageError(_UNKNOWN.format(wanted))
+    by_agent = [_of(each, min(names)) for each in told]
     chosen = entry(by_agent)
     assert chosen is not None
     return as_vip(chosen)
+
+
+def _names(told: Sequence[Json], wanted: str) -> set[str]:
+    """Names of the virtual IP ``wanted`` (name or address) in these agents' plans."""
+    vips = (vip for each in told for vip in each.get("virtualIPs") or ())
+    return {vip["name"] for vip in vips if wanted == vip["name"] or wanted in vip["addresses"]}
 
 
 def _of(told: Json, name: str) -> Json | None:

@@ -28,6 +28,10 @@ class Table:
     groups: Mapping[int, tuple[Hop, ...]] = field(default_factory=dict)
     routes: Mapping[str, int | End] = field(default_factory=dict)
 
+    def ways(self) -> dict[str, Way]:
+        """The same as what each virtual IP leads to."""
+        return {vip: at if isinstance(at, End) else self.groups[at] for vip, at in self.routes.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
@@ -46,13 +50,8 @@ class Steps:
 
 def plan(there: Table, ways: Mapping[str, Way | None]) -> tuple[Steps, Table]:
     """From what the kernel has to what ``ways`` ask for (None: as it is), and what it has then."""
-    wanted: dict[str, Way] = {}
-    for vip, way in ways.items():
-        if way is not None:
-            wanted[vip] = way
-        elif vip in there.routes:
-            at = there.routes[vip]
-            wanted[vip] = at if isinstance(at, End) else there.groups[at]
+    before = there.ways()
+    wanted = {vip: before[vip] if way is None else way for vip, way in ways.items() if way is not None or vip in before}
     groups = {gid: _most(gid, there, wanted) for gid in there.groups}
     by_hops = {(_six(hops), hops): gid for gid, hops in reversed(list(groups.items()))}
     routes: dict[str, int | End] = {}

@@ -6,21 +6,15 @@ machine serves on, and if the machine is dead nothing better is known yet), and 
 (during a planned move an ex-holder serves what still arrives). Then the way stays as it was, for a while.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from vipa.heartbeat.keys import MAC_BYTES
 from vipa.remote.hops import hop_for
-from vipa.remote.talk import BYTES_MAX, Adapter, Entry, Part, Report
-from vipa.timing import PROFILES, Timing
-
-MISS: Final = 3
-"""Reports that may be missing from an adapter, at the rate its agent says: as heartbeats."""
-
-SLACK_S: Final = 0.010
-"""Lateness of both event loops on top, as for heartbeats (docs/design/0001-proofs.md)."""
+from vipa.remote.lans import Lans
+from vipa.remote.nodes import NEVER, Node
+from vipa.remote.talk import Entry, Part, Report
 
 ONE_WAY_S: Final = 1.0
 """An adapter on which the router has not been heard for so long is no hop: five asks."""
@@ -44,9 +38,9 @@ FORGOTTEN_S: Final = 300.0
 ADOPTED_S: Final = 3.0
 """Ways found at the start stay as they are for so long, if no agent speaks of them: two asks and the slowest report."""
 
-RETIRED_MAX: Final = 64
-ENTRIES_BYTES_MAX: Final = BYTES_MAX - MAC_BYTES
-NEVER: Final = float("-inf")
+KEPT_S: Final = 1.0
+"""What a way found at the start led to counts for so long although it is not heard yet, unless its node says
+otherwise: five asks. A restart moves no flow because one report came before the others."""
 
 
 class Hop(NamedTuple):
@@ -67,44 +61,29 @@ Way = tuple[Hop, ...] | End
 
 
 @dataclass(slots=True)
-class _Node:
-    incarnation: int
-    seq: int = 0
-    interval_s: float = 1.0
-    edition: int = -1
-    pages: dict[int, tuple[Entry, ...]] = field(default_factory=dict)
-    entries: dict[str, Entry] = field(default_factory=dict)
-    """By each of its addresses: the last whole edition."""
-    adapters: tuple[Adapter, ...] = ()
-    heard: dict[tuple[str, str], float] = field(default_factory=dict)
-    """(router's interface, adapter's address) → when."""
-    heard_at: float = NEVER
-    retired: tuple[int, ...] = ()
-
-    @property
-    def window_s(self) -> float:
-        return MISS * self.interval_s + SLACK_S
-
-
-@dataclass(slots=True)
 class _Chosen:
-    """``node`` was the last to hold a virtual IP; ``at``: when it last was, by what it said."""
+    """``node`` was the last to hold a virtual IP; ``at``: when it last was, by what it said. ``here``: whether it is
+    served on a LAN of this router, by what was last known."""
 
+    here: bool
+    none_since: float | None = None
     node: str = ""
     entry: Entry | None = None
     at: float = NEVER
-    none_since: float | None = None
 
 
 class Hearing:
-    """Times are seconds of one clock that does not jump. ``incarnation``: this router's; ``adopted``: virtual IPs it
-    has routes for from before."""
+    """Times are seconds of one clock that does not jump. ``incarnation``: this router's; ``adopted``: the ways it has
+    from before; ``lans``: of the interfaces it listens on, replaced when their addresses change."""
 
-    def __init__(self, incarnation: int, now: float, adopted: Iterable[str] = ()) -> None:
+    def __init__(
+        self, incarnation: int, now: float, adopted: Mapping[str, Way] | None = None, lans: Lans | None = None
+    ) -> None:
         self.incarnation = incarnation
-        self._nodes: dict[str, _Node] = {}
+        self.lans = lans or Lans({})
+        self._nodes: dict[str, Node] = {}
         self._chosen: dict[str, _Chosen] = {}
-        self._adopted = frozenset(adopted)
+        self._adopted = dict(adopted or {})
         self._born_at = self._trusted_since = now
 
     @property
@@ -115,23 +94,18 @@ class Hearing:
     def take(self, now: float, interface: str, source: str, report: Report) -> str:
         """One authentic report that came in on ``interface`` from the adapter ``source``; what became of it, in a
         word."""
+        if report.source != source:
+            return "forged"
         if report.router != self.incarnation:
             return "stale"
         node = self._nodes.get(report.node)
-        if node is None or node.incarnation != report.incarnation:
-            if node is not None and report.incarnation in node.retired:
+        if node is None:
+            node = self._nodes[report.node] = Node(report.incarnation)
+        elif node.incarnation != report.incarnation:
+            if report.incarnation in node.retired:
                 return "stale"
-            old = node
-            node = self._nodes[report.node] = _Node(report.incarnation)
-            if old is not None:
-                node.retired = (old.incarnation, *old.retired)[:RETIRED_MAX]
-                node.entries = old.entries
-        if report.seq < node.seq or (report.seq == node.seq and node.heard.get((interface, source)) == now):
-            return "replayed"
-        if report.seq > node.seq:
-            self._news(node, report)
-        node.heard[interface, source] = node.heard_at = now
-        return "accepted"
+            node = self._nodes[report.node] = node.successor(report.incarnation)
+        return "accepted" if node.take(now, (interface, source), report) else "replayed"
 
     def late(self, now: float) -> None:
         """This router was held up: silence counts from now."""
@@ -149,19 +123,25 @@ class Hearing:
             for name in gone:
                 del self._nodes[name]
         known = {vip for node in self._nodes.values() for vip in node.entries}
-        ways: dict[str, Way | None] = {vip: self._way(vip, now) for vip in sorted(known)}
+        ways: dict[str, Way | None] = {}
+        for vip in sorted(known):
+            ways |= self._way(vip, now)
         for vip in self._chosen.keys() - known:
             del self._chosen[vip]
-        for vip in self._adopted - known:
+        for vip in self._adopted.keys() - known:
             if now - self._born_at <= ADOPTED_S:
                 ways[vip] = None
             elif not live:
                 ways[vip] = End.REFUSED
         return ways
 
+    def spoken_of(self, now: float) -> set[str]:
+        """Virtual IPs that agents which are heard have in their plan, whoever holds them."""
+        return {vip for name in self.live(now) for vip in self._nodes[name].entries}
+
     def next_deadline(self, now: float) -> float:
         """When :meth:`look` may say something else although nothing was heard."""
-        ends = [self._born_at + ADOPTED_S]
+        ends = [self._born_at + ADOPTED_S, self._born_at + KEPT_S]
         for node in self._nodes.values():
             ends += [max(at, self._trusted_since) + node.window_s for at in node.heard.values()]
             ends.append(node.heard_at + SILENT_KEPT_S)
@@ -173,20 +153,17 @@ class Hearing:
 
     # --- parts
 
-    def _news(self, node: _Node, report: Report) -> None:
-        node.seq, node.interval_s, node.adapters = report.seq, report.interval_ms / 1000, report.adapters
-        if report.edition != node.edition:
-            node.edition, node.pages = report.edition, {}
-        node.pages[report.page] = report.entries
-        if len(node.pages) == report.pages:
-            node.entries = {a: entry for page in node.pages.values() for entry in page for a in entry.addresses}
-
-    def _hears(self, node: _Node, now: float, at: float | None = None) -> bool:
+    def _hears(self, node: Node, now: float, at: float | None = None) -> bool:
         heard_at = node.heard_at if at is None else at
         return heard_at != NEVER and now - max(heard_at, self._trusted_since) <= node.window_s
 
-    def _way(self, vip: str, now: float) -> Way:
-        chosen = self._chosen.setdefault(vip, _Chosen())
+    def _way(self, vip: str, now: float) -> dict[str, Way | None]:
+        """The way of ``vip``; {} for one that is served elsewhere."""
+        chosen = self._chosen.get(vip)
+        if chosen is None:
+            here = vip in self._adopted or bool(self.lans.beyond(vip))
+            refused = self._adopted.get(vip) is End.REFUSED
+            chosen = self._chosen[vip] = _Chosen(here, NEVER if refused else None)
         saying = [
             (self._hears(node, now), node.entries[vip].term, name == chosen.node, name)
             for name, node in self._nodes.items()
@@ -198,54 +175,70 @@ class Hearing:
             )
         ]
         hops = self._copies(vip, now)
-        if hops:
-            chosen.none_since = None
-            return hops
-        if saying:
+        if not hops and saying:
             live, _, _, chosen.node = max(saying)
             chosen.entry = self._nodes[chosen.node].entries[vip]
             chosen.at = now if live else chosen.at
             hops = self._hops(vip, chosen.node, chosen.entry, now)
-        elif chosen.entry is not None and now - chosen.at <= EX_HOLDER_KEPT_S and chosen.node in self._nodes:
-            hops = self._hops(vip, chosen.node, chosen.entry, now)
+        elif not hops and chosen.entry is not None and now - chosen.at <= EX_HOLDER_KEPT_S:
+            hops = self._hops(vip, chosen.node, chosen.entry, now) if chosen.node in self._nodes else ()
         if hops:
+            chosen.here, chosen.none_since = True, None
+            return {vip: hops}
+        if chosen.entry is None and vip in self._adopted and now - self._born_at < KEPT_S:
+            return {vip: None}  # nobody has said yet that it holds
+        if not self._is_here(vip, chosen):
             chosen.none_since = None
-            return hops
+            return {}
         if chosen.none_since is None:
             chosen.none_since = now
-        return End.REFUSED if now - chosen.none_since >= UNREACHABLE_AFTER_S else End.DROPPED
+        return {vip: End.REFUSED if now - chosen.none_since >= UNREACHABLE_AFTER_S else End.DROPPED}
+
+    def _is_here(self, vip: str, chosen: _Chosen) -> bool:
+        """Whether this router has to say how a virtual IP ends: not of one that its holder serves on another LAN."""
+        node = self._nodes.get(chosen.node)
+        if chosen.entry is not None and chosen.entry.adapters and node is not None and node.adapters:
+            adapters = [a for index in chosen.entry.adapters if (a := node.adapter(index)) is not None]
+            hops = [hop_for(vip, adapter.address, adapter.others) for adapter in adapters]
+            chosen.here = any(self.lans.beyond(hop) for hop in hops if hop)
+        return chosen.here
+
+    def _kept(self, vip: str, now: float) -> tuple[Hop, ...]:
+        """What the way led to before this router's start, for as long as that counts."""
+        way = self._adopted.get(vip, End.REFUSED)
+        return way if isinstance(way, tuple) and now - self._born_at < KEPT_S else ()
 
     def _copies(self, vip: str, now: float) -> tuple[Hop, ...]:
         """Where it is bound whoever holds it, on nodes that are heard: one that is not may be dead, others serve."""
-        having = (n for n in self.live(now) if vip in self._nodes[n].entries and self._nodes[n].entries[vip].copy)
+        having = [n for n in self.live(now) if vip in self._nodes[n].entries and self._nodes[n].entries[vip].copy]
         hops = {hop for name in having for hop in self._hops(vip, name, self._nodes[name].entries[vip], now)}
+        if having and (kept := self._kept(vip, now)):
+            spoken = {hop for node in self._nodes.values() for hop in _addresses(vip, node)}
+            hops |= {hop for hop in kept if hop.address not in spoken}
         return tuple(sorted(hops))
 
     def _hops(self, vip: str, name: str, entry: Entry, now: float) -> tuple[Hop, ...]:
         node = self._nodes[name]
         mute = not self._hears(node, now)
+        kept = {hop.address: hop for hop in self._kept(vip, now)}
         found: dict[str, Hop] = {}
         for index in entry.adapters:
-            adapter = node.adapters[index] if index < len(node.adapters) else None
-            if adapter is None or not adapter.healthy or adapter.heard_ms > ONE_WAY_S * 1000:
+            adapter = node.adapter(index)
+            if adapter is None or not adapter.healthy:
                 continue
-            beyond = [i for (i, source), at in sorted(node.heard.items()) if source == adapter.address
-                      and (mute or self._hears(node, now, at))]  # fmt: skip
             address = hop_for(vip, adapter.address, adapter.others)
-            if beyond and address:
+            lans = self.lans.beyond(address) if address else ()
+            beyond = [i for (i, source), at in sorted(node.heard.items()) if source == adapter.address and i in lans
+                      and (mute or self._hears(node, now, at))]  # fmt: skip
+            if beyond and 0 <= adapter.heard_ms <= ONE_WAY_S * 1000:
                 found.setdefault(address, Hop(address, beyond[0]))
+            elif address in kept:
+                found.setdefault(address, kept[address])
         return tuple(found[address] for address in sorted(found))
 
 
-REPORT_S: Final = PROFILES[Timing.DEFAULT].interval_s
-"""Between reports of a node that holds something, or may soon, at the least: Default's interval. More often would cost
-every agent for each router, and of what they find out agents tell at once anyway."""
-
-REPORT_SLOW_S: Final = 1.0
-"""Of the others."""
-
-ASK_S: Final = 0.2
-"""Between asks."""
-
-LEASE_S: Final = 3.0
-"""An agent reports to a router for so long after its last ask."""
+def _addresses(vip: str, node: Node) -> Iterator[str]:
+    """By which ``vip`` is reached on the adapters that ``node`` tells of, well or not."""
+    for adapter in node.adapters:
+        if adapter is not None:
+            yield hop_for(vip, adapter.address, adapter.others)

@@ -24,11 +24,13 @@ VERSION: Final = 1
 BYTES_MAX: Final = 1200
 """As heartbeats: fits every Ethernet and tunnel MTU in use."""
 
-HEARS_MAX: Final = 96
-"""Agents named in one ask: 9 bytes each."""
+HEARS_MAX: Final = 80
+"""Agents named in one ask: 9 bytes each; the rest is for names and addresses. Of more, each ask names others."""
 
 _HEADER: Final = struct.Struct("!4sBBII")
 _ASK, _REPORT = 1, 2
+_ARRAY_BYTES: Final = 2
+"""More than an empty array's one byte, for one of more than fifteen (MessagePack, array 16)."""
 
 
 class Part(IntEnum):
@@ -41,13 +43,16 @@ class Part(IntEnum):
 
 class Ask(msgspec.Struct, frozen=True, array_like=True):
     """A router wants reports. ``incarnation`` is random per start of it; ``hears`` are the agents' incarnations that it
-    has heard: only who is named in it sends more than one report, so that a recorded ask starts nothing."""
+    has heard: only who is named in it sends more than one report, so that a recorded ask starts nothing. ``address``
+    and ``mac`` are those it is sent from: sent on by another station it counts for nothing."""
 
     incarnation: int
     seq: int
     name: str
     hears: tuple[int, ...] = ()
     leaving: bool = False
+    address: str = ""
+    mac: str = ""
 
 
 class Adapter(msgspec.Struct, frozen=True, array_like=True):
@@ -73,7 +78,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
 class Report(msgspec.Struct, frozen=True, array_like=True):
     """What one node serves. ``router``: the incarnation of who asked. ``edition`` counts changes of the entries;
-    all ``pages`` of one edition together are the whole table."""
+    all ``pages`` of one edition together are the whole table. ``adapters``: None for one that is on no LAN of that
+    router. ``source``: the address of the adapter that sends it."""
 
     node: str
     incarnation: int
@@ -83,8 +89,9 @@ class Report(msgspec.Struct, frozen=True, array_like=True):
     edition: int
     page: int
     pages: int
-    adapters: tuple[Adapter, ...]
+    adapters: tuple[Adapter | None, ...]
     entries: tuple[Entry, ...]
+    source: str = ""
 
 
 _T = TypeVar("_T", Ask, Report)
@@ -130,6 +137,36 @@ def _decode(
         return decoder.decode(signed[_HEADER.size :])
     except msgspec.MsgspecError as error:
         raise PeerError("garbled", str(error)) from error
+
+
+def named(hears: Sequence[int], turn: int) -> tuple[int, ...]:
+    """Of the agents heard those that ask number ``turn`` names: all of up to HEARS_MAX, of more each in its turn."""
+    turns = max(1, -(-len(hears) // HEARS_MAX))
+    first = turn % turns * HEARS_MAX
+    return tuple(hears[first : first + HEARS_MAX])
+
+
+def head_bytes(node: str) -> int:
+    """Bytes at most of a report of ``node`` besides its adapters and entries."""
+    most = (1 << 64) - 1
+    widest = Report(node, most, most, most, 1e9, most, most, most, (), (), "ffff:" * 7 + "ffff")
+    return _HEADER.size + len(_encoder.encode(widest)) + 2 * _ARRAY_BYTES + MAC_BYTES
+
+
+def fitting(adapters: Sequence[Adapter | None], room: int) -> tuple[Adapter | None, ...]:
+    """``adapters``, with None in the place of those that ``room`` bytes have no place for."""
+    left = room - len(adapters)  # None is a byte
+    fit: list[Adapter | None] = []
+    for adapter in adapters:
+        size = len(_encoder.encode(adapter)) - 1 if adapter is not None else 0
+        fit.append(adapter if size <= left else None)
+        left -= size if size <= left else 0
+    return tuple(fit)
+
+
+def size_of(parts: Sequence[Adapter | None] | Sequence[Entry]) -> int:
+    """Bytes of them in a report."""
+    return sum(len(_encoder.encode(part)) for part in parts)
 
 
 def paged(entries: Sequence[Entry], room: int) -> list[tuple[Entry, ...]]:
