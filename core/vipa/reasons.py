@@ -37,6 +37,7 @@ class Reason(StrEnum):
     NO_BGP_INSTANCE = "NoBgpInstance"
     NO_BGP_SESSION = "NoBgpSession"
     NOT_ADVERTISED = "NotAdvertised"
+    NETWORK_TAKEN = "NetworkTaken"
 
     # Health of an endpoint (rule 2)
     HEALTHY = "Healthy"

@@ -115,6 +115,13 @@ def test_agents_reach_frr_when_asked_to(helm: Helm) -> None:
     assert pod["securityContext"] == {"supplementalGroups": [108]}
 
 
+def test_a_group_of_a_large_number_is_written_out(helm: Helm, tmp_path: Path) -> None:
+    values = tmp_path / "values.yaml"  # from a file numbers are floats to helm, by --set they are not
+    values.write_text("agent: {bgp: {enabled: true, group: 1234567890}}\n")
+    text = helm.run("template", "vipa", str(CHART), f"--values={values}", "--show-only=templates/agent.yaml")
+    assert "{supplementalGroups: [1234567890]}" in text
+
+
 @pytest.mark.parametrize(
     ("values", "image"),
     [

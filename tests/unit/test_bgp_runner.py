@@ -121,6 +121,19 @@ def test_a_daemon_that_was_restarted_is_told_again(bgpd: Bgpd, agent: Agent, tmp
     until(lambda: VIP in bgpd.networks, "told again", 20.0)
 
 
+def test_an_administrator_s_own_line_stays_and_is_named(bgpd: Bgpd, agent: Agent) -> None:
+    bgpd.neighbors = {"10.1.1.1": {"bgpState": "Established", "hostLocal": "10.1.1.4"}}
+    bgpd.networks = {VIP: ""}
+    agent.serves({VIP: 1, "10.1.1.8/32": 1})
+    until(lambda: "10.1.1.8/32" in bgpd.networks, "the other one is advertised")
+    agent.hear("reason", "NetworkTaken")
+    assert bgpd.networks[VIP] == ""
+    bgpd.networks["10.1.1.8/32"] = ""  # by hand, since bgpd was read last
+    agent.say({"finish": True})
+    assert agent.runner.wait(20) == 0
+    assert bgpd.networks == {VIP: "", "10.1.1.8/32": ""}
+
+
 def test_trouble_has_a_word(agent: Agent, tmp_path: Path) -> None:
     agent.serves({VIP: 1})
     agent.hear("reason", "FrrUnreachable")

@@ -57,6 +57,17 @@ def test_copies_of_an_address_that_all_have_are_alike(net: Net) -> None:
     assert told(b, everywhere) == {}, "others serve it: at once"
 
 
+def test_a_holder_whose_permit_has_ended_advertises_nothing(net: Net) -> None:
+    a, _ = net.machine("a", 4), net.machine("b", 5)
+    net.start(net.vip(4, 5))
+    net.until(lambda: net.answerers() == ["a"], 10)
+    node = a.elector.node
+    assert a.vip().state is State.HOLDER
+    assert served(node, told(a), node.permits.until["eth1"] + 0.001) == ({}, float("inf"))
+    a.vip().held = None  # between a lapse and what follows from it
+    assert told(a) == {}
+
+
 def test_an_adapter_without_a_link_is_not_well(net: Net) -> None:
     a = net.machine("a", 4, 5)
     net.start(net.vip(4, 5))

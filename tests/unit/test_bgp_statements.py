@@ -1,5 +1,6 @@
 """What vipa writes into bgpd's configuration, and that it touches nothing else there."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,9 +20,14 @@ router bgp 65001
   network 10.9.0.0/16
   network 10.1.1.9/32 route-map mine
  exit-address-family
+ !
+ address-family ipv4 multicast
+  network 10.1.1.6/32
+  network 10.1.1.5/32 route-map vipa-7
+ exit-address-family
 exit
 !
-router bgp 65009 vrf red
+router bgp 65009 vrf red as-notation dot
  !
  address-family ipv4 unicast
   network 10.1.1.8/32 route-map vipa-7
@@ -59,6 +65,33 @@ def test_what_is_not_vipas_is_not_read_as_vipas() -> None:
     assert (running.asn, running.networks, running.maps) == ("65001", {}, frozenset())
 
 
+@pytest.mark.parametrize(
+    ("line", "asn"),
+    [
+        ("router bgp 65001", "65001"),
+        ("router bgp 65001 as-notation plain", "65001"),
+        ("router bgp 1.10 as-notation dot", "1.10"),
+        ("router bgp 0.10 as-notation dot+", "0.10"),
+        ("router bgp 65001 vrf red", ""),
+        ("router bgp 65001 vrf red as-notation dot", ""),
+        ("router bgp 65001 view blue", ""),
+    ],
+)
+def test_the_default_instance_is_known_by_its_line(line: str, asn: str) -> None:
+    running = statements.read(OURS.replace("router bgp 65001", line))
+    assert (running.asn, bool(running.networks)) == (asn, bool(asn))
+    commands = statements.changes(running, {"10.1.1.8/32": 5}) if asn else []
+    assert not asn or f"router bgp {asn}" in commands, "by its number alone"
+
+
+def test_a_line_of_somebody_elses_for_the_same_address_is_left_alone() -> None:
+    mine = OURS.replace("network 10.9.0.0/16", "network 10.1.1.8/32\n  network 10.1.1.9/32 route-map mine")
+    running = statements.read(mine)
+    assert running.others == {"10.1.1.8/32", "10.1.1.9/32"}
+    wanted = {**running.networks, "10.1.1.8/32": 5, "10.1.1.9/32": 5}
+    assert statements.changes(running, wanted) == [], "nor is a route-map made that no line would name"
+
+
 def test_own_lines_are_found_again() -> None:
     running = statements.read(OURS)
     med = rank.med(1, 0)
@@ -69,11 +102,6 @@ def test_own_lines_are_found_again() -> None:
 
 def test_without_an_instance_in_the_default_vrf_there_is_no_number() -> None:
     assert statements.read("router bgp 65009 vrf red\nexit\n").asn == ""
-
-
-def test_import_check_is_on_unless_switched_off() -> None:
-    assert statements.read(ADMINISTRATORS).import_check
-    assert not statements.read("router bgp 1\n no bgp network import-check\nexit\n").import_check
 
 
 def test_a_route_map_is_whole_before_it_is_named_and_goes_after() -> None:
@@ -94,8 +122,8 @@ def test_a_route_map_is_whole_before_it_is_named_and_goes_after() -> None:
 def test_all_is_taken_back() -> None:
     lines = statements.changes(statements.read(OURS), {})
     assert [line for line in lines if line.startswith("no ")] == [
-        "no network 10.1.1.7/32",
-        "no network fd00::7/128",
+        "no network 10.1.1.7/32 route-map vipa-4294963199",
+        "no network fd00::7/128 route-map vipa-4294963199",
         "no route-map vipa-4294963199",
     ]
 

@@ -41,6 +41,7 @@ _WORDS: Final = {
     Reason.NO_BGP_INSTANCE: "the node's FRR has no router bgp",
     Reason.NO_BGP_SESSION: "no BGP session of the node is up",
     Reason.NOT_ADVERTISED: "sessions are up, but some address was sent to no router",
+    Reason.NETWORK_TAKEN: "the node's FRR has a network line of its own for an address, which stays as it is",
     Reason.HEALTH_CHECK_FAILED: "a health check failed there, or on the holder before",
     Reason.SHUTDOWN: "its agent was stopped, and nobody could take over",
     Reason.PLAN_REMOVED: "it is not in the plan any more",

@@ -30,6 +30,8 @@ class Frr:
     _vty: Vty | None = None
     _running: statements.Running | None = None
     _trouble: BgpView = field(default_factory=lambda: BgpView(Reason.HEALTHY))
+    _taken: list[str] = field(default_factory=list)
+    """Wanted prefixes that an administrator's own lines advertise."""
     _missing: dict[str, float] = field(default_factory=dict)
     """Prefix that no session carries → since when."""
 
@@ -42,9 +44,14 @@ class Frr:
                 self._trouble = BgpView(Reason.NO_BGP_INSTANCE, "FRR has no 'router bgp' in its default VRF")
                 self._running = None
                 return
+            if statements.changes(running, meds):
+                self.forget()  # somebody may have edited it since, and what is not ours by now is not to be touched
+                running = self._read()
             for command in statements.changes(running, meds):
                 self._ask(command)
-            self._running = dataclasses.replace(running, networks=meds, maps=frozenset(meds.values()))
+            self._taken = sorted(meds.keys() & running.others)
+            own = {prefix: med for prefix, med in meds.items() if prefix not in running.others}
+            self._running = dataclasses.replace(running, networks=own, maps=frozenset(own.values()))
             self._trouble = BgpView(Reason.HEALTHY)
         except VtyError as error:
             self._failed(error)
@@ -66,7 +73,7 @@ class Frr:
         if self._trouble.reason is not Reason.HEALTHY:
             return msgspec.structs.replace(self._trouble, sessions=told)
         missing = self._patient(set(self._running.networks if self._running else ()).difference(*(s for _, s in found)))
-        return BgpView(*_judge(told, missing), told)
+        return BgpView(*_judge(told, self._taken, missing), told)
 
     def close(self) -> None:
         """Safe to repeat."""
@@ -112,11 +119,20 @@ class Frr:
         self._trouble = BgpView(Reason.FRR_REFUSED if error.reachable else Reason.FRR_UNREACHABLE, str(error))
 
 
-def _judge(told: tuple[Session, ...], missing: list[str]) -> tuple[Reason, str]:
+def _judge(told: tuple[Session, ...], taken: list[str], missing: list[str]) -> tuple[Reason, str]:
     if not any(session.local for session in told):
         states = ", ".join(f"{session.peer} is {session.state}" for session in told)
         return Reason.NO_BGP_SESSION, f"no session is up: {states or 'FRR has no neighbor'}"
+    if taken:
+        return Reason.NETWORK_TAKEN, (
+            f"FRR's configuration has 'network' lines of its own for {_named(taken)}: they stay as they are, and vipa adds "
+            "none; remove them there to have vipa advertise these addresses"
+        )
     if missing:
-        names = ", ".join(missing[:NAMED_MAX]) + (" …" if len(missing) > NAMED_MAX else "")
-        return Reason.NOT_ADVERTISED, f"sent to no router: {names}: is the family active, and does a policy let it out?"
+        text = f"sent to no router: {_named(missing)}: is the family active, and does a policy let it out?"
+        return Reason.NOT_ADVERTISED, text
     return Reason.HEALTHY, ""
+
+
+def _named(prefixes: list[str]) -> str:
+    return ", ".join(prefixes[:NAMED_MAX]) + (" …" if len(prefixes) > NAMED_MAX else "")

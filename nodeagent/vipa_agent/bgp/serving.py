@@ -23,10 +23,11 @@ def served(node: Node, told: Mapping[str, int], now_s: float) -> tuple[dict[str,
     next_s = float("inf")
     for vip in node.vips.values():
         if vip.plan.everywhere:
-            if _is_open(node, vip):
+            if _is_open(node, vip, now_s):
                 found.update((prefix(address), EVERYWHERE) for address in vip.plan.addresses)
         elif vip.state is State.HOLDER:
-            found.update((prefix(address), vip.term) for address in vip.plan.addresses)
+            if _permitted(node, vip, now_s):
+                found.update((prefix(address), vip.term) for address in vip.plan.addresses)
         elif until := _lingers_until(vip, now_s):
             kept = {prefix(address) for address in vip.plan.addresses} & told.keys()
             found.update((each, told[each]) for each in kept)
@@ -34,12 +35,20 @@ def served(node: Node, told: Mapping[str, int], now_s: float) -> tuple[dict[str,
     return found, next_s
 
 
-def _is_open(node: Node, vip: VipState) -> bool:
+def _permitted(node: Node, vip: VipState, now_s: float) -> bool:
+    """Whether its kernel answers as far as the node knows: a state may lag behind a permit that ended."""
+    if vip.held is None:
+        return False
+    interface, permit_s = vip.held
+    return permit_s is None or node.permits.until.get(interface, now_s) > now_s
+
+
+def _is_open(node: Node, vip: VipState, now_s: float) -> bool:
     """Whether this copy of an address that every candidate has is for routers."""
     if node.stopping_since is not None or not vip.bound:
         return False
     well = vip.verdict is not Verdict.FAILING and node.best_local(vip) is not None
-    return vip.state is State.HOLDER or (vip.copied and well)
+    return (vip.state is State.HOLDER and _permitted(node, vip, now_s)) or (vip.copied and well)
 
 
 def _lingers_until(vip: VipState, now_s: float) -> float:

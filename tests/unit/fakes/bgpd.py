@@ -1,5 +1,6 @@
 """``Bgpd``: a daemon that speaks bgpd's side of its socket and keeps vipa's lines as a running configuration does."""
 
+import json
 import socket
 import threading
 from contextlib import suppress
@@ -7,12 +8,13 @@ from pathlib import Path
 
 
 class Bgpd:
-    """Answers on bgpd.vty in ``folder`` until closed; ``networks``: prefix → route-map."""
+    """Answers on bgpd.vty in ``folder`` until closed; ``networks``: prefix → route-map, "" for a line without."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "bgpd.vty"
         self.networks: dict[str, str] = {}
         self.maps: set[str] = set()
+        self.neighbors: dict[str, dict[str, str]] = {}
         self.instance = "router bgp 65001"
         self._listening = socket.socket(socket.AF_UNIX)
         self._listening.bind(str(self.path))
@@ -50,7 +52,9 @@ class Bgpd:
                 if name not in self.maps:
                     return "no such route-map", 1
                 self.networks[prefix] = name
-            case ["no", "network", prefix]:
+            case ["no", "network", prefix, "route-map", name]:
+                if self.networks[prefix] != name:
+                    return "% route-map name doesn't match static route", 1
                 del self.networks[prefix]
             case ["route-map", name, "permit", "10"]:
                 self.maps.add(name)
@@ -59,10 +63,18 @@ class Bgpd:
             case ["show", "running-config"]:
                 return self.configuration(), 0
             case ["show", "bgp", "neighbors", "json"]:
-                return "{}", 0
+                return json.dumps(self.neighbors), 0
         return "", 0
 
     def configuration(self) -> str:
         """As ``show running-config`` prints it."""
-        lines = [self.instance, *(f"  network {p} route-map {n}" for p, n in self.networks.items()), "exit"]
-        return "\n".join([*lines, *(f"route-map {name} permit 10\nexit" for name in self.maps)])
+        lines = [self.instance]
+        for family, colon in (("ipv4", False), ("ipv6", True)):
+            lines += [" !", f" address-family {family} unicast"]
+            lines += [
+                f"  network {p}{f' route-map {n}' if n else ''}"
+                for p, n in self.networks.items()
+                if (":" in p) is colon
+            ]
+            lines += [" exit-address-family"]
+        return "\n".join([*lines, "exit", *(f"route-map {name} permit 10\nexit" for name in self.maps)])
