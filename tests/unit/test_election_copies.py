@@ -259,3 +259,27 @@ def test_what_lingered_is_not_unbound_under_its_next_owner(net: Net) -> None:
     assert a.vip().bound
     unbound = [e.action.addresses for e in net.did("a", act.Unbind) if isinstance(e.action, act.Unbind)]
     assert all(VIP not in addresses for addresses in unbound), unbound
+
+
+def test_what_lingers_stays_where_it_is_when_other_addresses_change(net: Net) -> None:
+    a, b = figure_3(net)
+    short = everywhere(net, 4, 5)
+    for machine in (a, b):
+        machine.step(ev.PlanChanged(Plan(0, (short,))))
+    net.run(LINGER_S / 2)
+    seen = len(net.log)
+    other = msgspec.structs.replace(net.vip(4, 6), name="w", addresses=("10.1.1.201",))
+    for machine in (a, b):
+        machine.step(ev.PlanChanged(Plan(0, (short, other))))
+    assert net.did("b", act.Guard)[-1] in net.log[seen:]
+    assert bound_since(net, "b", seen) == []
+    net.run(LINGER_S)
+    assert b.bound == set()
+
+
+def test_before_interfaces_are_known_nothing_is_decided_about_the_kernel(net: Net) -> None:
+    """What an agent before this one left is in use: guests are proxied for, and routed."""
+    a, _ = net.machine("a", 4), net.machine("b", 6)
+    net.start(everywhere(net, 4, 6))
+    assert [e.action for e in net.did("a", act.Guard)] == [act.Guard((VIP,), (("eth1", "10.1.1.4/24"),))]
+    assert a.bound == {"v"}

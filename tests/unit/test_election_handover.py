@@ -53,6 +53,23 @@ def test_two_machines_go_through_it_without_two_answerers(net: Net) -> None:
     assert unbound - spare == pytest.approx(1.5, abs=1e-3)
 
 
+@pytest.mark.parametrize("what", [act.BeginClaim, act.Permit])
+def test_a_successor_whose_kernel_refuses_is_asked_less_and_less_often(net: Net, what: type[act.Action]) -> None:
+    a, b = net.machine("a", 4), net.machine("b", 5)
+    vip = net.vip(4, 5, policy=AT_ONCE)
+    b.start(Plan(0, (vip,)))
+    net.run(2)
+    a.refuses = (what,)
+    a.start(Plan(0, (vip,)))
+    net.run(60)
+    tries = [e for e in net.log if e.node == "b" and e.action == act.Revoke("v", vip.addresses, "eth1")]
+    assert 4 <= len(tries) <= 7
+    assert net.answerers() == ["b"]
+    assert not net.doubles
+    a.refuses = ()
+    net.until(lambda: net.answerers() == ["a"], 70)
+
+
 def test_the_offer_carries_the_next_term(net: Net) -> None:
     b, _, offer = offering(net)
     assert (offer.step, offer.term, offer.epoch) == (HandoverStep.OFFER, b.vip().term_seen + 1, 0)

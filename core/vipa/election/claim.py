@@ -198,6 +198,8 @@ def overtaken(node: Node, vip: VipState, peer: Peer, peer_rank: int, role: WireR
 
 def give_up(node: Node, vip: VipState, reason: Reason) -> None:
     """Back to SPARE without having claimed. A linger goes on to its end."""
+    if vip.offer is not None and vip.offer.tries:
+        vip.refused_at, reason = node.now, Reason.KERNEL_REFUSED
     vip.suspicion = vip.offer = None
     node.part(vip)
     node.transition(vip, State.SPARE, reason)

@@ -7,6 +7,7 @@ import msgspec
 from vipa.election import checks, copies, guests
 from vipa.election.actions import Guard
 from vipa.election.events import LocalInterface
+from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.peers import Path
 from vipa.election.states import State
@@ -86,11 +87,14 @@ def configure(node: Node, interfaces: tuple[LocalInterface, ...]) -> None:
     behind = ((a, v.plan.bridge) for v in node.vips.values() if v.plan.bridge for a in v.plan.addresses)
     guard = Guard(tuple(sorted(node.by_address)), tuple(sorted(own)), tuple(sorted(behind)))
     identity = tuple((i.name, i.mac, i.link_local) for i in interfaces)
-    if (guard, identity) != node.guarded:
+    # Without interfaces nothing is decided: a plan that comes before them, at an agent's start, must not change how the
+    # kernel serves what is about to be adopted.
+    if interfaces and (guard, identity) != node.guarded:
         node.guarded = (guard, identity)
         node.emit(guard)
         for vip in node.vips.values():
-            if vip.bound and (node.local(vip) or not vip.copied):  # a copy that is to go lingers where it is
+            lingers = vip.copied or vip.unbind_at != NEVER  # a copy that is to go, or an old holder: where it is
+            if vip.bound and (node.local(vip) or not lingers):
                 node.rebind(vip)
     node.dirty.update(node.vips)
 

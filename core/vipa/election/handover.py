@@ -26,6 +26,10 @@ offered at once."""
 RETRY_S: Final = 2.0
 """Wait before the next offer after one was given up: four offers' lifetimes, so that a stuck peer costs little."""
 
+VAIN_S_MAX: Final = 60.0
+"""Who was ready and did not take over when told to cost clients a silence and a claim. The wait before the next offer
+doubles each time, up to this: a kernel that refuses, for the bridge to a guest is missing say, does so for long."""
+
 LINGER_S: Final = 1.5
 """The old holder still serves what arrives: longer than the 1.1 s announcement that repairs a client's cache."""
 
@@ -67,15 +71,25 @@ def advance_offer(node: Node, vip: VipState) -> None:
 def advance_receiving(node: Node, vip: VipState) -> None:
     """Successor: the holder's offer ended without *go*."""
     if vip.offer is None or node.now - vip.offer.at >= OFFER_S:
-        vip.offer = None
         claim.give_up(node, vip, Reason.LOWER_IN_LIST)
+
+
+def permit_refused(node: Node, vip: VipState) -> None:
+    """Successor: the permit failed. The next *go* is as good as this one: it is repeated until someone holds. But not
+    one of those that wait on the sockets now: claims in vain that follow each other at once would never let the loop
+    go; and what fails again and again fails for a lasting reason."""
+    assert vip.offer is not None
+    vip.offer.at = node.now
+    vip.offer.go_after = node.now + TURN_S * 2.0 ** min(vip.offer.tries, 4)
+    vip.offer.tries += 1
+    node.transition(vip, State.RECEIVING, Reason.CLAIM_EXPIRED)
 
 
 def advance_yielding(node: Node, vip: VipState) -> None:
     """Old holder after *go*: linger once the successor says *Holder*; after a silence only rule 5 is left."""
     assert vip.offer is not None
     if holders.fresh(node, vip) is not None and holders.heard_at(node, vip) > vip.offer.at:
-        vip.offer = None
+        vip.offer, vip.offers_in_vain = None, 0
         node.linger(vip, node.now + LINGER_S)
         node.transition(vip, State.SPARE, Reason.HANDED_OVER)
     elif not node.draining and node.now >= max(
@@ -83,6 +97,8 @@ def advance_yielding(node: Node, vip: VipState) -> None:
     ):
         claim.suspect(node, vip)
         if vip.state is State.SUSPECTING:
+            vip.offers_in_vain += 1
+            vip.offer_after = node.now + min(RETRY_S * 2.0 ** min(vip.offers_in_vain - 1, 8), VAIN_S_MAX)
             node.linger(vip, node.now + LINGER_S)  # clients still send here, whoever gets it in the end
         elif node.now >= vip.offer.at + LINGER_S:
             vip.offer = None  # it may not suspect (no healthy endpoint, say): the others do
@@ -124,6 +140,8 @@ def _offered(node: Node, vip: VipState, peer: Peer, message: Handover) -> None:
         return
     if (vip.verdict is not Verdict.PASSING or not _same_plan(vip, peer)) and not peer.stopping:
         return  # nobody has to leave: who does not know yet that it is well waits for the next offer
+    if node.now < vip.refused_at + claim.REFUSED_S and not peer.stopping:
+        return  # the kernel would refuse again, and clients would have waited for it
     if holders.other_than(node, vip, peer):
         return  # of two that hold it neither can give it away: first they duel
     vip.suspicion = None

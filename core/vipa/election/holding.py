@@ -4,7 +4,7 @@ from vipa.election import announcing, checks, failback
 from vipa.election.actions import Announce, Move, Revoke, Transition
 from vipa.election.duel import UNRANKED, Duelist, wins
 from vipa.election.events import Permitted
-from vipa.election.handover import TURN_S, comes, offer, why_received
+from vipa.election.handover import comes, offer, permit_refused, why_received
 from vipa.election.health import NEVER
 from vipa.election.node import Node
 from vipa.election.peers import Peer
@@ -26,11 +26,7 @@ def permitted(node: Node, vip: VipState, event: Permitted) -> None:
         if node.stays(vip):
             node.rebind(vip)  # a copy that could not be bound everywhere has no other occasion
         if vip.state is State.CLAIMING and vip.offer is not None:
-            # the next *go* is as good as this one: it is repeated until someone holds. But not one of those that
-            # wait on the sockets now: claims in vain that follow each other at once would never let the loop go
-            vip.offer.at = node.now
-            vip.offer.go_after = node.now + TURN_S
-            node.transition(vip, State.RECEIVING, Reason.CLAIM_EXPIRED)
+            permit_refused(node, vip)
             return
         node.listen(vip, Reason.CLAIM_EXPIRED if vip.state is State.CLAIMING else Reason.PERMIT_LAPSED)
         return

@@ -51,7 +51,7 @@ class Behind(NamedTuple):
 @dataclass(slots=True)
 class Offer:
     """Rule 4, either side. ``peer``: the other node; ``at``: when the exchange began (or *go* was said); ``go_after``:
-    no *go* counts before."""
+    no *go* counts before; ``tries``: permits for it that the kernel refused."""
 
     peer: str
     term: int
@@ -59,6 +59,7 @@ class Offer:
     at: float
     ready: bool = False
     go_after: float = float("-inf")
+    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -117,6 +118,8 @@ class VipState:
     suspicion: Suspicion | None = None
     offer: Offer | None = None
     offer_after: float = NEVER
+    offers_in_vain: int = 0
+    """Hand-overs in a row that were ready and came to nothing."""
     offer_turn: float = NEVER
     """When it may be offered, where many are."""
     unfit_since: float | None = None

@@ -47,6 +47,8 @@ class Machine:
         self.alive: dict[str, float] = {}
         self.claims: dict[str, float] = {}
         self.renewing: tuple[tuple[str, float], ...] = ()
+        self.refuses: tuple[type[act.Action], ...] = ()
+        """What its kernel refuses from now on: ``BeginClaim`` or ``Permit``."""
         self.waiting: list[ev.Event] = []
         self.spins = (0.0, 0)
         self.elector = self._new()
@@ -157,6 +159,10 @@ class Machine:
         """``later``: takes what the kernel will answer, for ``_later``."""
         now, later = self.net.now, later or self._later
         match action:
+            case act.BeginClaim(vip) if act.BeginClaim in self.refuses:
+                later(lambda: ev.ClaimReady(vip, False))
+            case act.Permit(vip, _, interface) if act.Permit in self.refuses:
+                later(lambda: ev.Permitted(vip, interface, False))
             case act.SendBeat():
                 self.net.beat(self.name, action)
             case act.Probe(interface, address, sender):
