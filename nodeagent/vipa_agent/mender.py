@@ -117,8 +117,10 @@ class Mender:
     def _look_at_all(self, now: float) -> None:
         begun = self._loop.time()
         try:
-            self._ways(now)
-            self._addresses(now)
+            try:
+                self._ways(now)
+            finally:  # a setting that is refused is no reason to leave addresses as they are
+                self._addresses(now)
         finally:
             ended = self._loop.time()
             self._rests_until = ended + min(REST * (ended - begun), REST_S_MAX)
@@ -170,7 +172,11 @@ class Mender:
             self._guard()
             log.info("routes of replies completed", what=what)
         elif self.repairs.due(what, now):
-            self._guard()
+            try:
+                self._guard()
+            except KernelError:
+                self.repairs.refuse(what, now)
+                raise
             self._done(what, now)
 
     def _addresses(self, now: float) -> None:
@@ -181,13 +187,22 @@ class Mender:
             what = f"address {address} on {interface}"
             self._lost[what] = interface
             if self.repairs.due(what, now):
-                self._kernel.rebind(address, (interface,))
-                self._done(what, now)
+                self._bind(what, address, interface, now)
         missing = {f"address {address} on {interface}" for address, interface in lost}
         waiting = {repair.what for repair in self.repairs.waiting()}
         for what in waiting & self._lost.keys() - missing:  # unbound meanwhile: the election has let go
             self.repairs.let_go(what, now)
         self._lost = {what: name for what, name in self._lost.items() if what in waiting}
+
+    def _bind(self, what: str, address: str, interface: str, now: float) -> None:
+        """What cannot be put back (a guest's bridge is gone, say) holds nothing else up."""
+        try:
+            self._kernel.rebind(address, (interface,))
+        except KernelError as error:
+            repair = self.repairs.refuse(what, now)
+            log.warning("not put back", reason=repair.reason, what=what, error=str(error), next_s=repair.wait_s)
+        else:
+            self._done(what, now)
 
     def _done(self, what: str, now: float) -> None:
         repair = self.repairs.put_back(what, now)

@@ -24,13 +24,15 @@ each DHCP renewal does so every minute or less often."""
 
 @dataclass(slots=True)
 class Repair:
-    """One thing of ours. ``at``: when it was put back last; ``waiting``: it is gone again, and not yet put back."""
+    """One thing of ours. ``at``: when it was put back last; ``waiting``: it is gone again, and not yet put back;
+    ``refused``: it was tried, and the kernel did not let us."""
 
     what: str
     at: float
     times: int = 1
     wait_s: float = FIRST_S
     waiting: bool = False
+    refused: bool = False
 
     @property
     def due_at(self) -> float:
@@ -39,12 +41,15 @@ class Repair:
 
     @property
     def spoils(self) -> bool:
-        """Whether somebody else had better serve meanwhile."""
-        return self.waiting and self.wait_s >= SPOILED_S
+        """Whether somebody else had better serve meanwhile. What the kernel refuses is one address's trouble, which the
+        election finds out when it wants it there; what others remove may be anybody's next."""
+        return self.waiting and not self.refused and self.wait_s >= SPOILED_S
 
     @property
     def reason(self) -> Reason:
         """Whether it was, or is still to be, put back."""
+        if self.refused:
+            return Reason.KERNEL_REFUSED
         return Reason.REMOVED_AGAIN if self.waiting or self.wait_s > FIRST_S else Reason.PUT_BACK
 
 
@@ -69,7 +74,16 @@ class Repairs:
             known = self._known[what] = Repair(what, now)
             return known
         known.times += 1
+        if known.refused:
+            known.wait_s, known.waiting, known.refused = FIRST_S, False, False
         self._stands(known, now)
+        return known
+
+    def refuse(self, what: str, now: float) -> Repair:
+        """The kernel did not let it be put back: it waits, each time twice as long."""
+        known = self._known.setdefault(what, Repair(what, now, times=0))
+        self._stands(known, now)
+        known.waiting = known.refused = True
         return known
 
     def let_go(self, what: str, now: float) -> None:

@@ -88,3 +88,19 @@ def test_what_is_let_go_while_it_waits_may_come_when_it_is_wanted_again() -> Non
     repairs.let_go(WHAT, waits.due_at)
     assert repairs.waiting() == ()
     assert not repairs.due(WHAT, waits.at + before_s), "and removed again it waits longer"
+
+
+def test_what_is_refused_waits_too_and_spoils_nothing() -> None:
+    repairs = Repairs()
+    now, waits = 0.0, []
+    for _ in range(12):
+        waits.append(repairs.refuse(WHAT, now).wait_s)
+        assert not repairs.due(WHAT, now + waits[-1] / 2)
+        (waiting,) = repairs.waiting()
+        assert (waiting.reason, waiting.spoils) == (Reason.KERNEL_REFUSED, False)
+        now = waiting.due_at
+        assert repairs.due(WHAT, now)
+    assert waits[:3] == [FIRST_S, 2 * FIRST_S, 4 * FIRST_S]
+    assert waits[-1] == LONGEST_S
+    done = repairs.put_back(WHAT, now)
+    assert (done.reason, done.wait_s, repairs.waiting()) == (Reason.PUT_BACK, FIRST_S, ())

@@ -125,8 +125,8 @@ def _judge(told: tuple[Session, ...], taken: list[str], missing: list[str]) -> t
         return Reason.NO_BGP_SESSION, f"no session is up: {states or 'FRR has no neighbor'}"
     if taken:
         return Reason.NETWORK_TAKEN, (
-            f"FRR's configuration has 'network' lines of its own for {_named(taken)}: they stay as they are, and vipa adds "
-            "none; remove them there to have vipa advertise these addresses"
+            f"FRR's configuration has 'network' lines of its own for {_named(taken)}: they stay as they are, and vipa "
+            "adds none; remove them there to have vipa advertise these addresses"
         )
     if missing:
         text = f"sent to no router: {_named(missing)}: is the family active, and does a policy let it out?"

@@ -1,172 +1,141 @@
 """What the kernel must be set to for guests behind bridges: forward, and answer for others at once.
 
-IPv4 and the delays are set by netlink, which a pod may; IPv6 knows only /proc/sys, which a pod may read. What was found
-otherwise is remembered in a map of the gate's table, so that it can be put back by whoever comes later. IPv6 forwarding
-is left alone: switching it on turns a host into a router, which heeds router advertisements no more.
+What was found otherwise is remembered in a map of the gate's table, so that it can be put back by whoever comes later.
+IPv6 forwarding is left alone: switching it on turns a host into a router, which heeds router advertisements no more.
 """
 
-import socket
 import struct
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
-from vipa_agent.kernel import sets, settings
+from vipa_agent.kernel import sets
+from vipa_agent.kernel.errors import NetlinkRefused
+from vipa_agent.kernel.knobs import ALL, DELAY4, DELAY6, FORWARDING, NAMES, NDP, PROXY_ARP, Key
 from vipa_agent.kernel.mirror import Mirror
-from vipa_agent.kernel.netlink import (
-    NetlinkSocket,
-    attribute_text,
-    attribute_u32,
-    attribute_u64,
-    attributes,
-    nested,
-)
 from vipa_agent.kernel.nfnl import value, value_of
-from vipa_agent.kernel.rtnl import RTM_GETNEIGHTBL, RTM_SETNEIGHTBL
 
-FORWARDING: Final = 1
-PROXY_ARP: Final = 3
-"""IPV4_DEVCONF_FORWARDING and _PROXY_ARP (include/uapi/linux/ip.h)."""
-DELAY4: Final = 1001
-DELAY6: Final = 1002
-"""Milliseconds that the kernel waits at most before it answers a broadcast for another: 800 unless told."""
-NDP: Final = 1003
-"""net.ipv6.conf.all.proxy_ndp: with that of an interface alone, who asks by unicast gets no answer (ip6_forward)."""
-
-_NAMES: Final = {FORWARDING: "forwarding", PROXY_ARP: "proxy_arp", DELAY4: "proxy_delay", DELAY6: "proxy_delay (IPv6)"}
-_TABLES: Final = {DELAY4: ("arp_cache", socket.AF_INET), DELAY6: ("ndisc_cache", socket.AF_INET6)}
-_NDTA_NAME, _NDTA_PARMS = 1, 6
-_NDTPA_IFINDEX, _NDTPA_PROXY_DELAY = 1, 13
-_NDTMSG: Final = struct.Struct("=BBH")
 _U32: Final = struct.Struct("=I")
-_U64: Final = struct.Struct("=Q")
-_ALL6: Final = Path("/proc/sys/net/ipv6/conf/all")
+_INDEX_SHIFT: Final = 12
+_INDEX_BITS: Final = 20
+"""Where the interface's number stands beside the setting's, which is less than 4,096."""
+_EVERYWHERE: Final = "all"
 
-Key = tuple[int, str]
-"""(setting, interface or "all")."""
+
+class Settings(Protocol):
+    """:class:`vipa_agent.kernel.knobs.Knobs`."""
+
+    def read(self) -> dict[Key, int]:
+        """All that there is."""
+
+    def write(self, key: Key, to: int) -> bool:
+        """Set one; False when there is nothing to set. Raises NetlinkRefused."""
+
+    def forwards4(self) -> bool:
+        """Whether the node forwards IPv4 everywhere."""
+
+
+class Memory(Protocol):
+    """:class:`Before`."""
+
+    def load(self, indexes: Mapping[str, int]) -> dict[Key, int]:
+        """What is to be put back."""
+
+    def save(self, before: Mapping[Key, int], names: Mapping[int, str]) -> None:
+        """Exactly this is."""
+
+
+class Before:
+    """The memory that outlives this process. Interfaces are told by number; the name beside it is for people, and for
+    memories of versions that knew no numbers."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+
+    def load(self, indexes: Mapping[str, int]) -> dict[Key, int]:
+        """As far as the kernel still has it: as long as nobody deletes our table."""
+        found: dict[Key, int] = {}
+        for raw, data in self._mirror.known.get(sets.BEFORE, {}).items():
+            number, name = _U32.unpack(raw[sets.IFNAMSIZ :])[0], sets.interface_of(raw[: sets.IFNAMSIZ])
+            setting, ifindex = number & ((1 << _INDEX_SHIFT) - 1), number >> _INDEX_SHIFT
+            ifindex = ifindex or indexes.get(name, ALL)
+            if ifindex or name == _EVERYWHERE:
+                found[Key(setting, ifindex)] = int(_U32.unpack(value_of(data))[0])
+        return found
+
+    def save(self, before: Mapping[Key, int], names: Mapping[int, str]) -> None:
+        """Raises NetlinkRefused."""
+        elements = {_raw(key, names[key.ifindex]): value(_U32.pack(was)) for key, was in before.items()}
+        self._mirror.sync({sets.BEFORE: elements})
+
+
+def _raw(key: Key, name: str) -> bytes:
+    ifindex = key.ifindex if key.ifindex < 1 << _INDEX_BITS else 0  # after a million interfaces: by name
+    return sets.interface_key(name) + _U32.pack(key.setting | ifindex << _INDEX_SHIFT)
 
 
 class Forwarding:
     """The settings of one node. The caller holds the gate's lock."""
 
-    def __init__(self, mirror: Mirror, route_socket: NetlinkSocket) -> None:
-        self._mirror = mirror
-        self._socket = route_socket
+    def __init__(self, settings: Settings, memory: Memory) -> None:
+        self._settings = settings
+        self._memory = memory
         self._before: dict[Key, int] = {}
-        """What is to be put back: also known to the kernel, as long as nobody deletes our table."""
         self._wanted: dict[Key, int] = {}
 
     def apply(self, nics: Iterable[str], bridges: Iterable[str], *, six: bool, indexes: Mapping[str, int]) -> None:
         """Forward between these interfaces and bridges, and answer for guests: whole set; what is not wanted any more
-        is as it was. ``six``: some have IPv6 addresses. Raises NetlinkRefused."""
-        inner, outer = set(bridges) & indexes.keys(), set(nics) & indexes.keys()
+        is as it was. ``six``: some have IPv6 addresses. Raises NetlinkRefused, after all else was done."""
+        inner = {indexes[name] for name in bridges if name in indexes}
+        outer = {indexes[name] for name in nics if name in indexes}
         wanted: dict[Key, int] = {}
         if inner:
-            wanted |= {(FORWARDING, name): 1 for name in inner | outer} | {(PROXY_ARP, name): 1 for name in inner}
-            wanted |= {(DELAY4, name): 0 for name in outer}
-            wanted |= {(DELAY6, name): 0 for name in outer if six} | ({(NDP, "all"): 1} if six else {})
+            wanted |= {Key(FORWARDING, i): 1 for i in inner | outer} | {Key(PROXY_ARP, i): 1 for i in inner}
+            wanted |= {Key(DELAY4, i): 0 for i in outer}
+            wanted |= {Key(DELAY6, i): 0 for i in outer if six} | ({Key(NDP, ALL): 1} if six else {})
         self._wanted = wanted
-        self._before |= {_key_of(key): _value_of(data) for key, data in self._mirror.known[sets.BEFORE].items()}
-        if not wanted and not self._before:
+        names = {ALL: _EVERYWHERE} | {ifindex: name for name, ifindex in indexes.items()}
+        before = self._before | self._memory.load(indexes)
+        if not wanted and not before:
             return
-        now = self._read(indexes)
+        before = {key: was for key, was in before.items() if key.ifindex in names}  # with an interface its settings go
+        now = self._settings.read()
         other = {key: now[key] for key, to in wanted.items() if now.get(key, to) != to}
-        back = {key: was for key, was in self._before.items() if key not in wanted}
-        if back and _forwards4():  # somebody switched it on for all meanwhile, Docker or a CNI say: theirs now
-            back = {key: was for key, was in back.items() if key[0] != FORWARDING}
-            self._before = {key: was for key, was in self._before.items() if key in wanted or key in back}
-        self._before = {k: v for k, v in (other | self._before).items() if k not in back}
-        self._remember(self._before | back)  # first: who is killed in between leaves no change without its memory
-        for key, to in ({key: wanted[key] for key in other} | back).items():
-            self._write(key, to, indexes)
-        self._remember(self._before)
+        back = {key: was for key, was in before.items() if key not in wanted}
+        if (
+            back and self._settings.forwards4()
+        ):  # somebody switched it on for all meanwhile, Docker or a CNI say: theirs
+            back = {key: was for key, was in back.items() if key.setting != FORWARDING}
+        self._before = other | {key: was for key, was in before.items() if key in wanted or key in back}
+        if other:  # first: who is killed in between leaves no change without its memory
+            self._memory.save(self._before, names)
+        try:
+            self._write({key: wanted[key] for key in other}, back)
+        finally:
+            self._memory.save(self._before, names)
 
     def remove(self, indexes: Mapping[str, int]) -> None:
-        """Put everything back. Raises NetlinkRefused."""
-        if sets.BEFORE in self._mirror.known:
-            self.apply((), (), six=False, indexes=indexes)
+        """Put everything back. Raises NetlinkRefused, after all else was done."""
+        self.apply((), (), six=False, indexes=indexes)
 
     def lacking(self, indexes: Mapping[str, int]) -> str:
         """A setting that somebody changed, for people; "" for none."""
         if not self._wanted:
             return ""
-        now = self._read(indexes)
-        wrong = (key for key, to in self._wanted.items() if key[0] != NDP and now.get(key, to) != to)
-        return next((f"{_NAMES[setting]} of {name}" for setting, name in wrong), "")
+        now, names = self._settings.read(), {ifindex: name for name, ifindex in indexes.items()}
+        wrong = (key for key, to in self._wanted.items() if key.setting != NDP and now.get(key, to) != to)
+        return next((f"{NAMES[key.setting]} of {names[key.ifindex]}" for key in wrong if key.ifindex in names), "")
 
-    def _remember(self, before: Mapping[Key, int]) -> None:
-        self._mirror.sync({sets.BEFORE: {_key(key): value(_U32.pack(was)) for key, was in before.items()}})
-
-    def _read(self, indexes: Mapping[str, int]) -> dict[Key, int]:
-        found: dict[Key, int] = {}
-        names = {ifindex: name for name, ifindex in indexes.items()}
-        for setting in (FORWARDING, PROXY_ARP):
-            read = settings.read(self._socket, setting)
-            found |= {(setting, names[ifindex]): to for ifindex, to in read.items() if ifindex in names}
-        for setting, (table, family) in _TABLES.items():
-            for body in self._socket.dump(RTM_GETNEIGHTBL, _NDTMSG.pack(family, 0, 0), "settings of neighbours"):
-                parsed = attributes(body, _NDTMSG.size)
-                parms = attributes(parsed.get(_NDTA_PARMS, b""))
-                of = parsed.get(_NDTA_NAME, b"").rstrip(b"\0").decode()
-                if of == table and _NDTPA_IFINDEX in parms and _U32.unpack(parms[_NDTPA_IFINDEX])[0] in names:
-                    name = names[_U32.unpack(parms[_NDTPA_IFINDEX])[0]]
-                    found[setting, name] = _U64.unpack(parms[_NDTPA_PROXY_DELAY])[0]
-        ndp = read6("proxy_ndp")
-        return found if ndp is None else found | {(NDP, "all"): ndp}
-
-    def _write(self, key: Key, to: int, indexes: Mapping[str, int]) -> None:
-        setting, name = key
-        if setting == NDP:
-            write6("proxy_ndp", to)
-        elif name not in indexes:
-            return
-        elif setting in _TABLES:
-            table, family = _TABLES[setting]
-            parms = attribute_u32(_NDTPA_IFINDEX, indexes[name]) + attribute_u64(_NDTPA_PROXY_DELAY, to)
-            body = _NDTMSG.pack(family, 0, 0) + attribute_text(_NDTA_NAME, table) + nested(_NDTA_PARMS, parms)
-            self._socket.request(RTM_SETNEIGHTBL, 0, body, f"{_NAMES[setting]} of {name}")
-        else:
-            settings.write(self._socket, indexes[name], setting, to)
-
-
-def _forwards4() -> bool:
-    """Whether the node forwards IPv4 between all of its interfaces."""
-    return Path("/proc/sys/net/ipv4/ip_forward").read_text().strip() == "1"
-
-
-def unfit6() -> str:
-    """Why IPv6 guests cannot be served by this node, for people; "" when they can."""
-    if read6("forwarding") != 1:
-        return "this node does not forward IPv6: set net.ipv6.conf.all.forwarding=1"
-    if read6("proxy_ndp") != 1:
-        return "this node does not answer neighbour discovery for others: set net.ipv6.conf.all.proxy_ndp=1"
-    return ""
-
-
-def read6(setting: str) -> int | None:
-    """net.ipv6.conf.all.SETTING; None on a kernel without IPv6."""
-    try:
-        return int((_ALL6 / setting).read_text())
-    except OSError:
-        return None
-
-
-def write6(setting: str, to: int) -> bool:
-    """Set it; False where that may not be written, as in a pod."""
-    try:
-        (_ALL6 / setting).write_text(str(to))
-    except OSError:
-        return False
-    return True
-
-
-def _key(key: Key) -> bytes:
-    return sets.interface_key(key[1]) + _U32.pack(key[0])
-
-
-def _key_of(key: bytes) -> Key:
-    return int(_U32.unpack(key[sets.IFNAMSIZ :])[0]), sets.interface_of(key[: sets.IFNAMSIZ])
-
-
-def _value_of(data: bytes) -> int:
-    return int(_U32.unpack(value_of(data))[0])
+    def _write(self, new: Mapping[Key, int], back: Mapping[Key, int]) -> None:
+        """Change all, and forget what was put back or is not ours to change. Raises the first refusal after trying
+        all: what is not put back yet stays remembered."""
+        refused: NetlinkRefused | None = None
+        for key, to in (*new.items(), *back.items()):
+            try:
+                done = self._settings.write(key, to)
+            except NetlinkRefused as error:
+                refused = refused or error
+                continue
+            if key in back or not done:
+                self._before.pop(key, None)
+        if refused:
+            raise refused

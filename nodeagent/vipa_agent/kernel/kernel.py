@@ -11,8 +11,9 @@ from vipa.election.events import LocalInterface
 from vipa_agent.kernel import marks
 from vipa_agent.kernel.errors import KernelError, NetlinkRefused, RulesetRefused
 from vipa_agent.kernel.flips import Flips, Held
-from vipa_agent.kernel.forwarding import Forwarding, unfit6
+from vipa_agent.kernel.forwarding import Before, Forwarding
 from vipa_agent.kernel.gate import Gate
+from vipa_agent.kernel.knobs import Knobs, unfit6
 from vipa_agent.kernel.libnftables import Nft
 from vipa_agent.kernel.links import Links, sender6
 from vipa_agent.kernel.mending import Elected
@@ -54,7 +55,7 @@ class Kernel:
             self._steering = Steering(
                 self._gate.mirror, self._nft, self._route_socket, mask=mark_mask, forwarded_replies=forwarded_replies
             )
-            self._forwarding = Forwarding(self._gate.mirror, self._route_socket)
+            self._forwarding = Forwarding(Knobs(self._route_socket), Before(self._gate.mirror))
             self._flips = Flips(self._gate, self._steering)
             self._gate.open()
             self._wanted = frozenset(self._gate.vips())
