@@ -145,7 +145,8 @@ class Executor:
             told = action.new in _NEWS or action.old in _NEWS
             if told:
                 self._metrics.transition(action.vip, action.reason)
-            (self._log.info if told else self._log.debug)(
+            # what comes of a claim follows at once, and writing is a part of what it costs
+            (self._log.info if told and action.new is not State.CLAIMING else self._log.debug)(
                 "transition",
                 vip=action.vip,
                 old=action.old,

@@ -43,6 +43,7 @@ class LogWriter:
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._dropped = 0  # counted up by who logs
         self._noted = 0  # and caught up with by the thread
+        self._ahead: bytes | None = None  # taken, and too much for the last write
         self._written_all = threading.Event()
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
         self._thread.start()
@@ -66,8 +67,8 @@ class LogWriter:
 
     def _run(self) -> None:
         noted = 0.0
-        while (line := self._lines.get()) is not None:
-            self._write(line)
+        while lines := self._next():
+            self._write(b"\n".join(lines))
             now = time.monotonic()
             if self.dropped and (self._lines.empty() or now - noted >= _NOTE_EVERY_S):
                 self._write_note()
@@ -75,6 +76,24 @@ class LogWriter:
         if self.dropped:
             self._write_note()
         self._written_all.set()
+
+    def _next(self) -> list[bytes]:
+        """All that waits, as far as one write takes it in one piece; nothing at the end. The event loop and this thread
+        share one interpreter, and each change between them costs both."""
+        found: list[bytes] = []
+        size = 0
+        while not found or not (self._ahead or self._lines.empty()):
+            line, self._ahead = self._ahead or self._lines.get(), None
+            if line is None:
+                if found:
+                    self._lines.put(None)  # the end, once more
+                break
+            size += len(line) + 1
+            if found and size > select.PIPE_BUF:
+                self._ahead = line
+            else:
+                found.append(line)
+        return found
 
     def _write_note(self) -> None:
         count = self.dropped

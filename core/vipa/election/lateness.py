@@ -1,5 +1,6 @@
 """A node that was late distrusts itself first (rule 5): what it did not hear meanwhile proves nothing."""
 
+from operator import attrgetter
 from typing import Final
 
 from vipa.election import claim
@@ -15,18 +16,19 @@ has not begun to probe. (01-election says one interval: on busy cores that kept 
 
 def distrust(node: Node, late_s: float) -> None:
     """What follows from having been late by ``late_s``."""
-    for vip in node.vips.values():
+    under_way = sorted((node.vips[name] for name in node.under_way & node.vips.keys()), key=attrgetter("order"))
+    for vip in under_way:
         if vip.state is State.YIELDING and vip.offer is not None:
             vip.offer.at = node.now  # its *go* left only now: the successor has its time from here
     if late_s <= node.silence_min_s:
         return
     node.health.distrust(node.now)
-    for vip in node.vips.values():
+    if late_s > node.permit_min_s / 2:
+        node.frozen_until = node.now
+        node.health.forget_merits(node.now)
+    for vip in under_way:
         if vip.permitting:
             continue  # the kernel decides this one: its claim element ends by itself
-        if late_s > vip.profile.permit_s / 2:
-            node.frozen_until = node.now
-            node.health.forget_merits(node.now)
         if vip.state in (State.CLAIMING, State.RECEIVING) or (
             vip.state is State.SUSPECTING and node.frozen_until == node.now
         ):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 TOLD: Final = frozenset({WireRole.CLAIMING, WireRole.PERMITTING, WireRole.HOLDER})
 """Roles whose bearer must know of a holder it may not hear."""
 
+_UNDER_WAY: Final = frozenset({State.SUSPECTING, State.CLAIMING, State.RECEIVING, State.YIELDING})
+
 
 class Node:
     """State shared by the rules. ``now`` and ``out`` belong to the step under way."""
@@ -70,12 +72,16 @@ class Node:
         self.rate_changes: set[str] = set()
         self.silence_min_s = float("inf")
         """Shortest silence of any VIP of the plan."""
+        self.permit_min_s = float("inf")
+        """And the shortest permit."""
         self.fastest_s = float("inf")
         """Shortest interval that any VIP of the plan can ask for."""
         self.dirty: set[str] = set()
         """Names to be looked at in this step."""
         self.exchanging: set[str] = set()
         """Names with an offer under way, in either direction (rule 4)."""
+        self.under_way: set[str] = set()
+        """Names that claim or are handed over, or may be about to."""
         self.leaving: dict[int, Leaving] = {}
         """Copies that are still bound, of virtual IPs that left the plan, by id."""
         self.crowd = Crowd()
@@ -191,6 +197,7 @@ class Node:
         vip.enter(state)
         vip.reason = reason
         (self.crowd.claiming.add if state is State.CLAIMING else self.crowd.claiming.discard)(vip.name)
+        (self.under_way.add if state in _UNDER_WAY else self.under_way.discard)(vip.name)
         if state is not State.SUSPECTING:
             vip.turn_at, vip.behind = NEVER, None
             self.rest(vip)

@@ -106,10 +106,11 @@ class Addresses:
     def unbind(self, addresses: Iterable[str], *, but: Collection[int] = ()) -> None:
         """Remove the addresses from every interface ``but`` these; absent is success. Raises NetlinkRefused after
         trying all."""
+        gone = set(addresses)
+        if not gone:
+            return
         among = {ifindex for _, ifindex in self.bound}.difference(but)  # thousands are bound, on a few interfaces
-        targets = sorted(
-            pair for address in set(addresses) for pair in ((address, i) for i in among) if pair in self.bound
-        )
+        targets = sorted(pair for address in gone for pair in ((address, i) for i in among) if pair in self.bound)
         results = self._socket.requests([(RTM_DELADDR, 0, _body(address, ifindex)) for address, ifindex in targets])
         refused: tuple[int, str] | None = None
         for (address, ifindex), code in zip(targets, results, strict=True):
