@@ -79,8 +79,14 @@ class Storms:
 def sieve_of(node: Node) -> Sieve:
     """What this node's election looks at."""
 
-    def matters(address: bytes) -> bool:
-        text = inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
-        return text in node.by_address or text in node.peer_addresses
+    def virtual(address: bytes) -> bool:
+        return _text(address) in node.by_address
 
-    return Sieve(matters, lambda mac: mac.hex(":") in node.our_macs)
+    def matters(address: bytes) -> bool:
+        return _text(address) in node.peer_addresses or virtual(address)
+
+    return Sieve(matters, lambda mac: mac.hex(":") in node.our_macs, virtual)
+
+
+def _text(address: bytes) -> str:
+    return inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)

@@ -13,8 +13,8 @@ class Seen:
     """A sieve at one instant after the other."""
 
     def __init__(self) -> None:
-        matters = {inet_aton(VIP), inet_aton(PEER)}
-        self.sieve = Sieve(matters.__contains__, lambda mac: mac == frames.pack_mac(OURS))
+        virtual, matters = {inet_aton(VIP)}, {inet_aton(VIP), inet_aton(PEER)}
+        self.sieve = Sieve(matters.__contains__, lambda mac: mac == frames.pack_mac(OURS), virtual.__contains__)
         self.now_s = 100.0
 
     def passes(self, frame: bytes) -> bool:
@@ -53,11 +53,21 @@ def test_strangers_are_heard_and_no_more() -> None:
     assert seen.count(*asks) == 1
 
 
+def test_questions_of_a_node_of_ours_tell_of_life_only_and_do_not_hide_strangers() -> None:
+    seen = Seen()
+    questions = [frames.arp_request(OURS, PEER, f"10.1.2.{n}") for n in range(200)]
+    assert seen.count(*questions) == 1
+    assert seen.passes(frames.arp_request(mac(1), "10.1.2.1", "10.1.3.1"))
+    assert seen.count(*frames.announcements(OURS, VIP)) == 2
+    seen.now_s += STRANGERS_S
+    assert seen.count(*questions) == 1
+
+
 def test_hundreds_of_claimants_leave_room_for_others_and_for_ours() -> None:
     seen = Seen()
     assert seen.count(*(frames.announcements(mac(n), VIP)[0] for n in range(200))) == CLAIMANTS
     assert seen.count(*(frames.announcements(mac(n), PEER)[0] for n in range(200))) == CLAIMANTS
-    assert seen.count(*frames.announcements(OURS, VIP), *frames.announcements(OURS, PEER)) == 4
+    assert seen.count(*frames.announcements(OURS, VIP)) == 2
     assert seen.count(frames.arp_request(mac(1), "10.1.2.1", "10.1.3.1")) == 1
 
 

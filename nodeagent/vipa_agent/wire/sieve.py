@@ -25,15 +25,21 @@ CLAIMANTS_S: Final = 0.1
 
 
 class Sieve:
-    """``matters(address)``: whether the election looks at who says to have it (virtual IPs, peers). ``ours(mac)``:
-    whether it is of a node of ours: nothing of theirs is left out but repetitions. Both packed."""
+    """Told of packed addresses and MACs: ``matters(address)``, whether the election looks at who says to have it
+    (virtual IPs, peers); ``ours(mac)``, whether it is of a node of ours; ``virtual(address)``, whether it is a virtual
+    IP. What ours say of a virtual IP is all shown but repetitions; their other broadcasts are questions to find out
+    who answers, thousands at once when a node fails, and tell of life only, as strangers' do."""
 
-    def __init__(self, matters: Callable[[bytes], bool], ours: Callable[[bytes], bool]) -> None:
+    def __init__(
+        self, matters: Callable[[bytes], bool], ours: Callable[[bytes], bool], virtual: Callable[[bytes], bool]
+    ) -> None:
         self._matters = matters
         self._ours = ours
-        self._instant_ends_s = self._claimants_until_s = self._stranger_at_s = float("-inf")
+        self._virtual = virtual
+        self._instant_ends_s = self._claimants_until_s = float("-inf")
         self._seen: set[bytes] = set()
         self._claimants: Counter[bytes] = Counter()
+        self._strangers, self._askers = _Life(), _Life()
 
     def passes(self, now_s: float, frame: bytes, sender_mac: bytes, sender: bytes) -> bool:
         """Whether the election has to see this frame. ``sender``: the packed address it claims for ``sender_mac``."""
@@ -43,18 +49,28 @@ class Sieve:
         if frame in self._seen:
             return False
         self._seen.add(frame)
-        if not frame[0] & 1 or self._ours(sender_mac):
+        if not frame[0] & 1:
             return True
+        if self._ours(sender_mac):
+            return self._virtual(sender) or self._askers.shown(now_s)
         if not self._matters(sender):
-            return self._stranger(now_s)
+            return self._strangers.shown(now_s)
         if now_s >= self._claimants_until_s:
             self._claimants_until_s = now_s + CLAIMANTS_S
             self._claimants.clear()
         self._claimants[sender] += 1
         return self._claimants[sender] <= CLAIMANTS
 
-    def _stranger(self, now_s: float) -> bool:
-        passes = now_s >= self._stranger_at_s + STRANGERS_S
-        if passes:
-            self._stranger_at_s = now_s
-        return passes
+
+class _Life:
+    """Broadcasts that only tell that somebody is there."""
+
+    def __init__(self) -> None:
+        self._shown_at_s = float("-inf")
+
+    def shown(self, now_s: float) -> bool:
+        """Whether this one is."""
+        shown = now_s >= self._shown_at_s + STRANGERS_S
+        if shown:
+            self._shown_at_s = now_s
+        return shown
