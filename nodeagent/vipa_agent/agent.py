@@ -25,6 +25,7 @@ from vipa.plan import Plan
 from vipa.resources.node import VirtualIPNodeStatus
 from vipa_agent import picture
 from vipa_agent.adoption import adoptable, copies, held_last, memory
+from vipa_agent.audits import rest
 from vipa_agent.bgp.view import NO_BGP, BgpView
 from vipa_agent.executor import Executor
 from vipa_agent.guests import Guests
@@ -54,14 +55,6 @@ from vipa_agent.wire.mux import Mux
 from vipa_agent.wire.sink import open_sink
 
 log = structlog.get_logger()
-
-AUDIT_S: Final = 0.5
-"""How often all is looked at although no event came: what none tells is put back within 1 s."""
-
-AUDIT_REST: Final = 30
-AUDIT_S_MAX: Final = 0.8
-"""And not before this many times what the last look took, 20 ms with 2,000 virtual IPs: a thirtieth of a core, as far
-as that second allows."""
 
 CALM_S: Final = 1.0
 """How long an agent that is to yield waits for moves under way: a planned move takes two beats and two commits."""
@@ -314,7 +307,7 @@ class Agent:
         """What somebody removed comes back (within 1 s)."""
         took_s = 0.0
         while True:
-            await asyncio.sleep(min(max(AUDIT_S, AUDIT_REST * took_s), AUDIT_S_MAX))
+            await rest(took_s, lambda: len(self.elector.node.under_way))
             begun_s = self.loop.time()
             try:
                 self.mender.look()

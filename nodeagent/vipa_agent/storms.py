@@ -10,6 +10,7 @@ from collections.abc import Callable
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Final
 
+from vipa.election import stations
 from vipa.election.node import Node
 from vipa_agent.wire.nic import NicSocket
 from vipa_agent.wire.sieve import Sieve
@@ -79,13 +80,13 @@ class Storms:
 def sieve_of(node: Node) -> Sieve:
     """What this node's election looks at."""
 
-    def virtual(address: bytes) -> bool:
-        return _text(address) in node.by_address
-
     def matters(address: bytes) -> bool:
-        return _text(address) in node.peer_addresses or virtual(address)
+        return (text := _text(address)) in node.by_address or text in node.peer_addresses
 
-    return Sieve(matters, lambda mac: mac.hex(":") in node.our_macs, virtual)
+    def heeds_ours(address: bytes) -> bool:
+        return stations.heeds_ours(node, _text(address))
+
+    return Sieve(matters, lambda mac: mac.hex(":") in node.our_macs, heeds_ours)
 
 
 def _text(address: bytes) -> str:

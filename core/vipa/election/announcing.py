@@ -9,6 +9,9 @@ switch port that was still learning (keepalived's second burst)."""
 PERIOD_S: Final = 60.0
 """Switches forget a silent MAC after 300 s by default (IEEE 802.1D table 7-5); clients re-learn long before."""
 
+PUT_OFF_S: Final = 0.0005
+"""For each virtual IP that waits to be taken over the repeats come this much later: as long as one takes. To repeat
+what was heard in all likelihood must not keep those waiting that nobody serves; 2,000 put it off by a second."""
 
 VIPS_PER_S: Final = 12_800.0
 """Pace of announcing where many virtual IPs move: two frames each, 25,600 a second, are 1.7 % of the smallest frames

@@ -183,7 +183,7 @@ def let_go(node: Node, vip: VipState, peer: Peer) -> None:
 def overtaken(node: Node, vip: VipState, peer: Peer, peer_rank: int, role: WireRole) -> None:
     """*Claiming* or *Holder* was heard: a better rank resets the count. So does any rank whose claim element is set:
     its permit may come a whole element later, when the kernel is slow to commit."""
-    best = node.best_local(vip)
+    best = node.best_local(vip) if vip.suspicion is not None else None
     if vip.suspicion is None or best is None:
         return
     permitting = role is WireRole.PERMITTING and vip.state is State.SUSPECTING

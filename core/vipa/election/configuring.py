@@ -43,7 +43,7 @@ def take_plan(node: Node, plan: Plan) -> None:
         node.vips[vip.name].order = order
     node.silence_min_s = min((v.policy.profile.silence_s for v in plan.vips), default=float("inf"))
     node.permit_min_s = min((v.policy.profile.permit_s for v in plan.vips), default=float("inf"))
-    node.measure.silence_s = node.silence_min_s
+    node.measure.judge(node.silence_min_s)
     node.fastest_s = min((v.policy.profile.interval_s for v in plan.vips), default=float("inf"))
     node.by_id = {v.id: v for v in node.vips.values()}
     node.by_address = {a: v for v in node.vips.values() for a in v.plan.addresses}

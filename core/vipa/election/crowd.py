@@ -47,13 +47,18 @@ class Measure:
     """How much one step may do here: what it cost on an idle machine is the most, what it takes counts."""
 
     def __init__(self) -> None:
-        self.silence_s = 0.0
         self._share = 1.0
+        self.judge(0.0)
+
+    def judge(self, silence_s: float) -> None:
+        """The shortest silence is ``silence_s`` from now on."""
+        self.silence_s = silence_s
+        self._looks_max = looks_max(silence_s)
 
     @property
     def looks(self) -> int:
         """Looks in one step."""
-        return max(LOOKS_MIN, int(looks_max(self.silence_s) * self._share))
+        return max(LOOKS_MIN, int(self._looks_max * self._share))
 
     @property
     def probing(self) -> int:
@@ -92,6 +97,20 @@ class Crowd:
         self._waiting.pop(name, None)
         self._probing.add(name)
         return True
+
+    @property
+    def waiting(self) -> int:
+        """How many stand in the queue."""
+        return len(self._waiting)
+
+    def room(self, most: int) -> bool:
+        """Whether fewer than ``most`` probe and somebody waits."""
+        return bool(self._waiting) and len(self._probing) < most
+
+    def wait(self, name: str) -> None:
+        """``name`` stands in the queue, at its end if it did not."""
+        if name not in self._probing:
+            self._waiting[name] = None
 
     def rest(self, name: str) -> bool:
         """``name`` neither probes nor waits for now; whether that leaves room."""

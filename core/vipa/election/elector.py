@@ -47,6 +47,7 @@ from vipa.election.events import (
     TimerFired,
 )
 from vipa.election.health import NEVER
+from vipa.election.lineup import line_up
 from vipa.election.node import Node
 from vipa.election.receiving import Receiver, compare_plans
 from vipa.election.sending import Sender
@@ -238,8 +239,10 @@ class Elector:
         if not draining:
             for endpoint, target in node.health.asks_due(node.now):
                 node.emit(Probe(endpoint.interface, target, endpoint.address))
+        changed = frozenset(node.dirty)
+        if not draining:
+            line_up(node, self._wakes)
         due, node.dirty = node.dirty, set()
-        changed = frozenset(due)
         looks = LOOKS_MIN  # each of many frames may make all due
         if not draining:
             due.update(self._wakes.due(node.now))

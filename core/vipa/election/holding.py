@@ -95,6 +95,8 @@ def advance(node: Node, vip: VipState) -> None:
             node.emit(Announce(vip.name, vip.plan.addresses, vip.interface))
             vip.announced += 1
             vip.announce_turn = NEVER
+            if vip.announced == 1:  # repeated when those are served that wait to be taken over
+                vip.announce_from += announcing.PUT_OFF_S * node.crowd.waiting
 
 
 def announce_at(vip: VipState) -> float:

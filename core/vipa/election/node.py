@@ -228,8 +228,11 @@ class Node:
 
     def rest(self, vip: VipState) -> None:
         """``vip`` is not probed for now: the next one that waits may be."""
-        if not self.crowd.rest(vip.name):
-            return
+        if self.crowd.rest(vip.name):
+            self.next_turn()
+
+    def next_turn(self) -> None:
+        """A place among those that are probed is free: who has waited longest is looked at."""
         while name := self.crowd.next():
             turn = self.vips.get(name)
             if turn is not None and turn.state in (State.SPARE, State.SUSPECTING):

@@ -40,6 +40,11 @@ def compare_plans(node: Node, vip: VipState, peer: Peer) -> None:
         node.note(Reason.PLAN_MISMATCH, vip.name, peer.node)
 
 
+def _comes_to_it(vip: VipState, peer: Peer, role: WireRole) -> bool:
+    """Whether that ``peer`` is on its way to take ``vip`` over is what this spare waits for: nothing new."""
+    return role in _TAKING and vip.state is State.SPARE and vip.behind is not None and vip.behind.peer == peer.node
+
+
 class Receiver:
     """Takes heartbeats into a Node. Counts every heartbeat under a result word (``vipa_heartbeats_total``)."""
 
@@ -231,7 +236,8 @@ class Receiver:
             claim.came_to_nothing(self.node, vip, peer)
         if entry.role in _AT_REST:
             claim.let_go(self.node, vip, peer)
-        self.node.dirty.add(vip.name)
+        if not _comes_to_it(vip, peer, entry.role):
+            self.node.dirty.add(vip.name)
 
     def _claiming(self, peer: Peer, entry: RoleEntry, two_way: bool) -> None:
         vip = self.node.by_id.get(entry.vip)
@@ -248,7 +254,8 @@ class Receiver:
                 self.node.dirty.add(vip.name)
         elif entry.role in (WireRole.CLAIMING, WireRole.PERMITTING):
             claim.overtaken(self.node, vip, peer, entry.rank, entry.role)
-            self.node.dirty.add(vip.name)
+            if not _comes_to_it(vip, peer, entry.role):
+                self.node.dirty.add(vip.name)
             if vip.state is State.HOLDER or holders.fresh(self.node, vip, but=peer) is not None:
                 self.node.urgent = True
 

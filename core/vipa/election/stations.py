@@ -21,6 +21,16 @@ FORGOTTEN_S: Final = 60.0
 what it uses after 15 to 45 s (base_reachable_time)."""
 
 
+_HEED_OURS: Final = frozenset({State.SUSPECTING, State.CLAIMING, State.HOLDER})
+"""States in which it matters that one of our own nodes says to have the virtual IP."""
+
+
+def heeds_ours(node: Node, address: str) -> bool:
+    """Whether what our own nodes say of ``address`` by broadcast can change anything but that they are there."""
+    vip = node.by_address.get(address)
+    return vip is not None and vip.state in _HEED_OURS
+
+
 def seen(node: Node, event: ArpSeen) -> None:
     """One ARP frame."""
     if event.sender_mac in node.own_macs:

@@ -52,11 +52,19 @@ class Wakes:
         elif at == float("inf"):
             self._at.pop(name, None)
         elif self._at.get(name) != at:
-            self._at[name] = at
-            heapq.heappush(self._heap, (at, name))
-            if len(self._heap) > _STALE_MAX * (len(self._at) + 1):
-                self._heap = [(at, name) for name, at in self._at.items()]
-                heapq.heapify(self._heap)
+            self.put(name, at)
+
+    def put(self, name: str, at: float) -> None:
+        """Wake ``name``, which is in no group, at this time."""
+        self._at[name] = at
+        heapq.heappush(self._heap, (at, name))
+        if len(self._heap) > _STALE_MAX * (len(self._at) + 1):
+            self._heap = [(at, name) for name, at in self._at.items()]
+            heapq.heapify(self._heap)
+
+    def silent(self, now: float) -> list[str]:
+        """Spares whose holder may be silent by now; each is to be scheduled again."""
+        return [name for group in list(self._members) if isinstance(group, Group) for name in self._over(group, now)]
 
     def due(self, now: float) -> Iterator[str]:
         """Names whose time has come; each is to be scheduled again."""
@@ -65,10 +73,8 @@ class Wakes:
             if self._at.get(name) == at:
                 del self._at[name]
                 yield name
-        for group in [g for g in self._members if self._bound(g) <= now]:
-            for name in self._members.pop(group):
-                del self._group_of[name]
-                yield name
+        for group in list(self._members):
+            yield from self._over(group, now)
 
     def soonest(self) -> float:
         """When the next one is due."""
@@ -76,6 +82,15 @@ class Wakes:
             heapq.heappop(self._heap)
         first = self._heap[0][0] if self._heap else float("inf")
         return min([first, *map(self._bound, self._members)])
+
+    def _over(self, group: Group | Behind, now: float) -> set[str]:
+        """The members of a group whose time has come: it is no more."""
+        if self._bound(group) > now:
+            return set()
+        names = self._members.pop(group)
+        for name in names:
+            del self._group_of[name]
+        return names
 
     def _group(self, vip: VipState) -> Group | Behind | None:
         """The group of a spare that waits for nothing but its holder's silence, or a better rank's turn."""

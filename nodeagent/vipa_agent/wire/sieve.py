@@ -26,16 +26,17 @@ CLAIMANTS_S: Final = 0.1
 
 class Sieve:
     """Told of packed addresses and MACs: ``matters(address)``, whether the election looks at who says to have it
-    (virtual IPs, peers); ``ours(mac)``, whether it is of a node of ours; ``virtual(address)``, whether it is a virtual
-    IP. What ours say of a virtual IP is all shown but repetitions; their other broadcasts are questions to find out
-    who answers, thousands at once when a node fails, and tell of life only, as strangers' do."""
+    (virtual IPs, peers); ``ours(mac)``, whether it is of a node of ours; ``heeds_ours(address)``, whether it matters
+    that one of them says to have it: that is all shown but repetitions. Their other broadcasts are questions to find
+    out who answers, and announcements of what was not looked for here, thousands at once when a node fails: they tell
+    of life only, as strangers' do."""
 
     def __init__(
-        self, matters: Callable[[bytes], bool], ours: Callable[[bytes], bool], virtual: Callable[[bytes], bool]
+        self, matters: Callable[[bytes], bool], ours: Callable[[bytes], bool], heeds_ours: Callable[[bytes], bool]
     ) -> None:
         self._matters = matters
         self._ours = ours
-        self._virtual = virtual
+        self._heeds_ours = heeds_ours
         self._instant_ends_s = self._claimants_until_s = float("-inf")
         self._seen: set[bytes] = set()
         self._claimants: Counter[bytes] = Counter()
@@ -52,7 +53,7 @@ class Sieve:
         if not frame[0] & 1:
             return True
         if self._ours(sender_mac):
-            return self._virtual(sender) or self._askers.shown(now_s)
+            return self._heeds_ours(sender) or self._askers.shown(now_s)
         if not self._matters(sender):
             return self._strangers.shown(now_s)
         if now_s >= self._claimants_until_s:
