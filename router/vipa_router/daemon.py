@@ -16,11 +16,13 @@ from vipa.election.config import Config
 from vipa.errors import PeerError
 from vipa.heartbeat.keys import Key
 from vipa.remote import groups
-from vipa.remote.groups import Table
-from vipa.remote.hearing import End, Hearing, Way
+from vipa.remote.groups import Steps, Table
+from vipa.remote.hearing import Hearing, Way
 from vipa.remote.lans import Lans, remembered
 from vipa.remote.pace import ASK_S, REPORT_S
+from vipa.remote.refusals import Refusals
 from vipa.remote.talk import decode_report
+from vipa.remote.ways import joined
 from vipa_agent.kernel.errors import KernelError
 from vipa_agent.kernel.netlink import NETLINK_ROUTE, RECEIVE_BYTES, NetlinkSocket, messages
 from vipa_agent.keyfile import KeyFile
@@ -46,7 +48,10 @@ AUDIT_S: Final = 5.0
 """How often the kernel's table is read although no event came: a route of ours that somebody removed is back then."""
 
 RETRY_S: Final = 1.0
-"""After the kernel refused something."""
+"""After the kernel's table could not be read."""
+
+TRIES: Final = 4
+"""Plans in a row, each without what the kernel refused of the one before: hops, groups, routes, and what is left."""
 
 
 class Daemon:
@@ -73,6 +78,9 @@ class Daemon:
         self._due_at = float("inf")
         self._doubted = False
         self._trouble = ""
+        self._refusals = Refusals()
+        self._lans = Lans({})
+        """Of all interfaces: what the API server tells of may be beyond any."""
 
     async def run(self) -> None:
         """Serve until asked to stop."""
@@ -159,7 +167,11 @@ class Daemon:
                 self._doubt()
 
     def _sync(self) -> None:
+        before = self._lan.interfaces
         self._lan.sync()
+        if self._lan.interfaces != before:
+            self._refusals.again()
+            self._lans = Lans({interface.name: interface.addresses for interface in self._lan.interfaces})
         own = remembered(self._own, self._lan.interfaces, self._settings.interfaces)
         if own != self._own:
             self._own, self._hearing.lans = own, Lans(own)
@@ -190,35 +202,46 @@ class Daemon:
 
     def ways(self) -> dict[str, Way | None]:
         """The way of each virtual IP: what agents say, and where they say nothing what the API server says."""
-        heard = self._hearing.look(time.monotonic())
+        now = time.monotonic()
+        heard = self._hearing.look(now) if self._settings.interfaces else {}
         if self._api is None:
             return heard
-        told = self._api.ways(self._lan.interfaces)
-        spoken_of = {vip for vip, way in heard.items() if way is not None and way is not End.REFUSED}
-        return {**heard, **{vip: way for vip, way in told.items() if vip not in spoken_of}}
+        told = self._api.ways(self._lans, self._table.routes)
+        return joined(heard, self._hearing.spoken_of(now), told, self._table.routes)
 
     def _follow(self) -> None:
         """The kernel follows what is known; then sleep until time alone may change that."""
-        steps, after = groups.plan(self._table, self.ways())
-        if steps:
-            try:
-                self._routes.apply(steps)
-            except KernelError as error:
-                self._say(str(error))
-                self._loop.call_later(RETRY_S, self._doubt)
-            else:
-                self._say("")
-                for vip, at in after.routes.items():
-                    before, now = _named(self._table, vip), _named(after, vip)
-                    if before != now:
-                        log.info("route changed", vip=vip, to=now, group=at if isinstance(at, int) else None)
-                self._metrics.changed(after)
-            self._table = after
+        wanted = self.ways()
+        try:
+            for _ in range(TRIES):
+                steps, after = groups.plan(self._table, self._refusals.without(time.monotonic(), wanted))
+                if not steps or self._apply(steps, after):
+                    break
+        except KernelError as error:
+            self._say(str(error))
+            self._loop.call_later(RETRY_S, self._doubt)
+        self._refusals.done(self._table, wanted)
         self._sleep()
+
+    def _apply(self, steps: Steps, after: Table) -> bool:
+        """Carry them out; False: not all was taken, so without that another plan is needed."""
+        applied = self._routes.apply(steps, self._table, after)
+        self._say(applied.left)
+        if applied.refused:
+            if fresh := self._refusals.add(time.monotonic(), applied.refused):
+                log.error("kernel refused", detail=f"{fresh}; goes on without, and tries again")
+            after = self._routes.read()
+        for vip, at in after.routes.items():
+            before, now = _named(self._table, vip), _named(after, vip)
+            if before != now:
+                log.info("route changed", vip=vip, to=now, group=at if isinstance(at, int) else None)
+        self._table = after
+        self._metrics.changed(after)
+        return not applied.refused
 
     def _sleep(self) -> None:
         now = time.monotonic()
-        self._due_at = self._hearing.next_deadline(now)
+        self._due_at = min(self._hearing.next_deadline(now), self._refusals.next_at(now))
         if self._timer is not None:
             self._timer.cancel()
         if self._due_at < float("inf"):
@@ -247,7 +270,7 @@ class Daemon:
             "interfaces": list(self._settings.interfaces),
             "resilient": self._routes.resilient,
             "nodes": self._hearing.live(time.monotonic()),
-            "trouble": self._trouble,
+            "trouble": "; ".join(filter(None, (self._trouble, self._refusals.told()))),
             "reports": dict(self._results),
             "virtualIPs": [{"address": vip, "to": _named(self._table, vip)} for vip in sorted(self._table.routes)],
         }

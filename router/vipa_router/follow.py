@@ -2,15 +2,16 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable
-from ipaddress import ip_address, ip_interface
+from collections.abc import Callable, Collection
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from vipa.election.events import LocalInterface
-from vipa.remote.hearing import End, Hop, Way
+from vipa.remote.hearing import Way
+from vipa.remote.lans import Lans
+from vipa.remote.ways import told_ways
 from vipa_cli.cluster.client import Client
 from vipa_cli.cluster.errors import ClusterError, GoneError
 from vipa_cli.cluster.kubeconfig import find_access
@@ -28,22 +29,18 @@ class ApiHops:
     def __init__(self, kubeconfig: Path, changed: Callable[[], None]) -> None:
         self._access = find_access(kubeconfig, "")
         self._changed = changed
-        self._hops: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._hops: dict[str, dict[str, tuple[str, ...]]] | None = None
         """By VirtualIP: the next hops of each of its addresses."""
 
     def start(self) -> None:
         """Begin to follow."""
         threading.Thread(target=self._run, name="api", daemon=True).start()
 
-    def ways(self, interfaces: Iterable[LocalInterface]) -> dict[str, Way | None]:
-        """The way of each virtual IP. A hop that is on no LAN of this router is none."""
-        links = tuple(interfaces)
-        found: dict[str, Way | None] = {}
-        for of in list(self._hops.values()):
-            for vip, hops in of.items():
-                way = tuple(Hop(hop, beyond) for hop in sorted(hops) if (beyond := _beyond(hop, links)))
-                found[vip] = way or End.REFUSED
-        return found
+    def ways(self, lans: Lans, routed: Collection[str]) -> dict[str, Way] | None:
+        """The way of each virtual IP, by :func:`told_ways`; None: the server has not answered yet."""
+        if self._hops is None:
+            return None
+        return told_ways({vip: hops for of in list(self._hops.values()) for vip, hops in of.items()}, lans, routed)
 
     def _run(self) -> None:
         trouble = ""
@@ -55,7 +52,7 @@ class ApiHops:
                 continue  # it was too long ago: list again
             except ClusterError as error:
                 if str(error) != trouble:
-                    log.warning("API server away: what it said last counts", detail=str(error))
+                    log.warning("API server away: routes stay by what it said last", detail=str(error))
                 trouble = str(error)
                 time.sleep(RETRY_S)
 
@@ -63,17 +60,18 @@ class ApiHops:
         """List, then follow until the server ends it. Raises ClusterError."""
         client = Client(self._access)
         listed = client.get(VIPS)
-        self._hops = {name_of(vip): _hops(vip) for vip in listed["items"]}
+        hops = self._hops = {name_of(vip): _hops(vip) for vip in listed["items"]}
         self._changed()
         since = listed["metadata"]["resourceVersion"]
         for event in client.watch(VIPS, since):
             vip = event["object"]
             if event["type"] == "DELETED":
-                self._hops = {name: hops for name, hops in self._hops.items() if name != name_of(vip)}
+                hops = {name: of for name, of in hops.items() if name != name_of(vip)}
             elif event["type"] in ("ADDED", "MODIFIED"):
-                self._hops = {**self._hops, name_of(vip): _hops(vip)}
+                hops = {**hops, name_of(vip): _hops(vip)}
             else:
                 continue
+            self._hops = hops
             self._changed()
 
 
@@ -85,10 +83,3 @@ def _hops(vip: dict[str, Any]) -> dict[str, tuple[str, ...]]:
         address: tuple(hop for hop in hops if ip_address(hop).version == ip_address(address).version)
         for address in status.get("addresses") or ()
     }
-
-
-def _beyond(hop: str, links: Iterable[LocalInterface]) -> str:
-    for link in links:
-        if any(ip_address(hop) in ip_interface(address).network for address in link.addresses):
-            return link.name
-    return ""

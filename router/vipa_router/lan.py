@@ -51,8 +51,10 @@ class Lan:
             if i.name in self._names and i.up and i.name in indexes
         ]
         problems = self._mux.sync(nics)
+        there = {interface.name for interface in self.interfaces}
         for name in set(self._names) - {nic.name for nic in nics}:
-            problems[name] = f"interface {name} is not there or down; agents beyond it are not heard"
+            what = "is down" if name in there else f"is not there; there are {', '.join(sorted(there)) or 'none'}"
+            problems[name] = f"interface {name} {what}: waiting for it"
         for name, problem in problems.items():
             if self._told.get(name) != problem:
                 log.warning("not listening", interface=name, detail=problem)

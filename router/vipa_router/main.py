@@ -49,7 +49,7 @@ def _serve(settings: Settings) -> int:
     service = Service()
     try:
         asyncio.run(_run(settings, service))
-    except (KernelError, OSError):
+    except (KernelError, ClusterError, OSError):
         service.hold()
         raise
     finally:

@@ -7,11 +7,13 @@ never read as ours, replaced or removed. A route that others have for the same a
 import errno
 import socket
 import struct
+from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
 
 from vipa.remote.groups import GROUP_BASE, HOP_BASE, IDS_MAX, Steps, Table
 from vipa.remote.hearing import End, Hop
+from vipa.remote.refusals import SAID_MAX, Item
 from vipa_agent.kernel.errors import NetlinkRefused, Unsupported
 from vipa_agent.kernel.netlink import (
     NLM_F_CREATE,
@@ -60,6 +62,15 @@ _GONE: Final = (errno.ENOENT, errno.ESRCH)
 _NO_FAMILY: Final = (errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.ENOENT)
 
 _Request = tuple[int, int, bytes]
+_Numbers = tuple[int, tuple[int, ...]]
+
+
+class Applied(NamedTuple):
+    """``refused``: each next hop or virtual IP that the kernel does not take, and why; ``left``: why something that is
+    not needed any more is still there, or ""."""
+
+    refused: dict[Item, str]
+    left: str
 
 
 class Routes:
@@ -91,21 +102,51 @@ class Routes:
             routes |= self._read_routes(family)
         return Table(hops, groups, {v: at for v, at in routes.items() if isinstance(at, End) or at in groups})
 
-    def apply(self, steps: Steps) -> None:
-        """Carry them out, all that can be. Raises NetlinkRefused, Unsupported for the first that cannot."""
-        adding: list[_Request] = [_hop(number, hop) for number, hop in steps.add_hops]
-        self._do(adding, "adding a next hop")
-        try:
-            self._do([self._group(gid, of) for gid, of in steps.set_groups], "setting a group of next hops")
-        except NetlinkRefused as error:
-            if not self.resilient or error.code not in (errno.EINVAL, errno.EOPNOTSUPP):
-                raise
-            self.resilient = False  # before Linux 5.13
-            self._do([self._group(gid, of) for gid, of in steps.set_groups], "setting a group of next hops")
-        self._do([_route(vip, at) for vip, at in steps.set_routes], "setting a route")
-        self._do([(RTM_DELROUTE, 0, _route_body(vip, 0, b"")) for vip in steps.drop_routes], "removing a route", _GONE)
-        dropped = [(RTM_DELNEXTHOP, 0, _NHMSG.pack(0, 0, 0, 0, 0) + attribute_u32(_NHA_ID, n)) for n in steps.drop]
-        self._do(dropped, "removing a next hop", _GONE)
+    def apply(self, steps: Steps, there: Table, after: Table) -> Applied:
+        """Carry out ``steps`` from ``there`` to ``after``, all that can be: what is refused holds up nothing else."""
+        refused: dict[Item, str] = {}
+        bad: set[int] = set()
+        for (number, hop), code in zip(steps.add_hops, self._add_hops(steps.add_hops), strict=True):
+            if code:
+                refused[hop] = _why(code, f"next hop {hop.address} by {hop.interface}")
+                bad.add(number)
+        held_up = {gid for gid, of in steps.set_groups if bad & set(of)}
+        groups = [(gid, of) for gid, of in steps.set_groups if gid not in held_up]
+        for (gid, _), code in zip(groups, self._set_groups(groups, there), strict=True):
+            if code:
+                bad.add(gid)
+                vips = [vip for vip, at in after.routes.items() if at == gid]
+                refused |= dict.fromkeys(vips, _why(code, f"group of next hops for {', '.join(vips[:SAID_MAX])}"))
+        bad |= held_up
+        routes = [(vip, at) for vip, at in steps.set_routes if at not in bad or at in there.groups]
+        for (vip, _), code in zip(routes, self._socket.requests([_route(*each) for each in routes]), strict=True):
+            if code:
+                refused[vip] = _why(code, f"route to {vip}")
+        gone = [(RTM_DELROUTE, 0, _route_body(vip, 0, b"")) for vip in steps.drop_routes]
+        left = self._codes(gone)
+        if not refused:  # else something may still lead to what is to go
+            empty = _NHMSG.pack(0, 0, 0, 0, 0)
+            left += self._codes([(RTM_DELNEXTHOP, 0, empty + attribute_u32(_NHA_ID, n)) for n in steps.drop])
+        return Applied(refused, _why(left[0], "removing what is not needed") if left else "")
+
+    def _add_hops(self, adding: Sequence[tuple[int, Hop]]) -> list[int]:
+        indexes = {name: index for index, name in socket.if_nameindex()}
+        wanted = [_hop(number, hop, indexes[hop.interface]) for number, hop in adding if hop.interface in indexes]
+        codes = iter(self._socket.requests(wanted))
+        return [next(codes) if hop.interface in indexes else errno.ENODEV for _, hop in adding]
+
+    def _set_groups(self, groups: Sequence[_Numbers], there: Table) -> list[int]:
+        """What a kernel before Linux 5.13 refuses as a resilient group it takes as a plain one, and so does one that
+        has a plain group there."""
+        codes = self._socket.requests([_group(gid, of, resilient=self.resilient) for gid, of in groups])
+        if self.resilient:
+            for place, (gid, of) in enumerate(groups):
+                if codes[place] in (errno.EINVAL, errno.EOPNOTSUPP):
+                    (code,) = self._socket.requests([_group(gid, of, resilient=False)])
+                    if not code:
+                        codes[place] = 0
+                        self.resilient = self.resilient and gid in there.groups
+        return codes
 
     def remove_all(self) -> int:
         """All of ours goes; how many routes there were."""
@@ -119,6 +160,9 @@ class Routes:
         for number in numbers:  # groups first: their ids are the higher ones
             self._do([(RTM_DELNEXTHOP, 0, body + attribute_u32(_NHA_ID, number))], "removing a next hop", _GONE)
         return count
+
+    def _codes(self, wanted: list[_Request]) -> list[int]:
+        return [code for code in self._socket.requests(wanted) if code and code not in _GONE]
 
     def _do(self, wanted: list[_Request], what: str, fine: tuple[int, ...] = ()) -> None:
         codes = [code for code in self._socket.requests(wanted) if code and code not in fine]
@@ -151,16 +195,6 @@ class Routes:
                 found[vip] = End.REFUSED
         return found
 
-    def _group(self, gid: int, numbers: tuple[int, ...]) -> _Request:
-        body = _NHMSG.pack(0, 0, PROTOCOL, 0, 0) + attribute_u32(_NHA_ID, gid)
-        body += attribute(_NHA_GROUP, b"".join(_MEMBER.pack(number, 0, 0, 0) for number in numbers))
-        if self.resilient:
-            buckets = attribute(_RES_BUCKETS, struct.pack("=H", BUCKETS))
-            idle = attribute_u32(_RES_IDLE, IDLE_S * _USER_HZ)
-            body += attribute(_NHA_GROUP_TYPE, struct.pack("=H", _GROUP_RESILIENT))
-            body += nested(_NHA_RES_GROUP, buckets, idle)
-        return RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE, body
-
 
 def _is_ours(body: bytes) -> bool:
     number = _u32(attributes(body, _NHMSG.size)[_NHA_ID])
@@ -180,13 +214,24 @@ def is_ours(body: bytes) -> bool:
     return _NHA_ID in attributes(body, _NHMSG.size) and _is_ours(body)
 
 
-def _hop(number: int, hop: Hop) -> _Request:
+def _why(code: int, what: str) -> str:
+    return str(NetlinkRefused(code, what))
+
+
+def _group(gid: int, numbers: tuple[int, ...], *, resilient: bool) -> _Request:
+    body = _NHMSG.pack(0, 0, PROTOCOL, 0, 0) + attribute_u32(_NHA_ID, gid)
+    body += attribute(_NHA_GROUP, b"".join(_MEMBER.pack(number, 0, 0, 0) for number in numbers))
+    if resilient:
+        buckets = attribute(_RES_BUCKETS, struct.pack("=H", BUCKETS))
+        idle = attribute_u32(_RES_IDLE, IDLE_S * _USER_HZ)
+        body += attribute(_NHA_GROUP_TYPE, struct.pack("=H", _GROUP_RESILIENT))
+        body += nested(_NHA_RES_GROUP, buckets, idle)
+    return RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE, body
+
+
+def _hop(number: int, hop: Hop, index: int) -> _Request:
     gateway = ip_address(hop.address)
     family = socket.AF_INET if gateway.version == 4 else socket.AF_INET6
-    try:
-        index = socket.if_nametoindex(hop.interface)
-    except OSError as error:
-        raise NetlinkRefused(errno.ENODEV, f"adding a next hop by {hop.interface}") from error
     body = _NHMSG.pack(family, 0, PROTOCOL, 0, 0) + attribute_u32(_NHA_ID, number)
     body += attribute_u32(_NHA_OIF, index) + attribute(_NHA_GATEWAY, gateway.packed)
     return RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE, body

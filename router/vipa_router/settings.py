@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from vipa.errors import ConfigError
 from vipa.heartbeat.keys import Key
 from vipa_agent.keyfile import read_keys
 from vipa_agent.logs import LogFormat
@@ -15,6 +14,10 @@ from vipa_agent.scrape import parse_listen
 
 DEFAULT_PORT: Final = 7117
 """The agents' default."""
+
+DEFAULT_KEY_FILE: Final = Path("/etc/vipa/key")
+"""Where the agents' service unit has it. It is looked for only where it is needed: a router that follows the API server
+alone has none."""
 
 DEFAULT_STATE_DIR: Final = Path("/run/vipa-router")
 
@@ -48,7 +51,9 @@ def parser() -> argparse.ArgumentParser:
         "--interface", action="append", default=[], metavar="IF", help="the LAN with the agents; repeatable"
     )
     source.add_argument("--kubeconfig", type=Path, metavar="F", help="the API server; slower than the agents")
-    top.add_argument("--key-file", type=Path, metavar="F", help="the agents' heartbeat keys; followed")
+    top.add_argument(
+        "--key-file", type=Path, metavar="F", help=f"the agents' heartbeat keys; followed; default: {DEFAULT_KEY_FILE}"
+    )
     top.add_argument("--insecure", action="store_true", help="without a key: anyone on the LAN can divert clients")
     top.add_argument("--cluster", default="", metavar="NAME", help="as the agents' --cluster (default: the key)")
     top.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="PORT", help="the agents'; default: %(default)s")
@@ -59,24 +64,22 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def parse(arguments: Sequence[str]) -> Settings:
-    """Settings from command-line words. Exits with 2 for wrong usage; raises ConfigError for wrong files."""
+def parse(arguments: Sequence[str], key_file: Path = DEFAULT_KEY_FILE) -> Settings:
+    """Settings from command-line words. Exits with 2 for wrong usage; raises ConfigError for wrong files. Interfaces
+    need not be there yet. ``key_file`` is the one that agents are listened to with when none is named."""
     top = parser()
     given = top.parse_args(arguments)
     if not given.interface and given.kubeconfig is None:
         top.error("say whom to listen to: --interface IF for the agents on a LAN, --kubeconfig F for the API server")
     if given.interface and given.key_file is None and not given.insecure:
-        top.error("--interface: reports need a key: --key-file F (the same as the agents'), or --insecure")
+        if not key_file.exists():
+            needed = f"reports need a key, and there is no {key_file}"
+            top.error(f"--interface: {needed}; give --key-file F (the same as the agents'), or --insecure")
+        given.key_file = key_file
     if given.key_file is not None and given.insecure:
         top.error("--key-file and --insecure exclude each other")
     if not 1 <= given.port <= 65535:
         top.error(f"--port: {given.port} is not a UDP port (1-65535)")
-    for interface in given.interface:
-        try:
-            socket.if_nametoindex(interface)
-        except OSError:
-            names = ", ".join(name for _, name in socket.if_nameindex() if name != "lo")
-            raise ConfigError(f"--interface: there is no interface {interface}; there are {names or 'none'}") from None
     try:
         metrics = parse_listen(given.metrics) if given.metrics else None
     except ValueError as error:
