@@ -130,6 +130,10 @@ class Machine:
 
     # --- the kernel
 
+    def serves(self) -> bool:
+        """Whether it may answer for anything now."""
+        return self.on and bool(self.elected) and max(self.alive.values(), default=0.0) > self.net.now
+
     def answers(self, address: str, interface: str) -> bool:
         return self.on and self.elected.get(address) == interface and self.alive.get(interface, 0.0) > self.net.now
 

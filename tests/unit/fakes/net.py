@@ -3,7 +3,7 @@
 import heapq
 from collections.abc import Callable
 from functools import partial
-from itertools import count
+from itertools import combinations, count
 
 from unit.fakes.machine import Logged, Machine
 from unit.fakes.names import VIP, ip, mac_of
@@ -90,15 +90,13 @@ class Net:
         return self.now - begin
 
     def _judge(self) -> None:
-        once: set[str] = set()
-        twice: set[str] = set()
-        for machine in self.machines.values():
-            twice |= once & machine.elected.keys()
-            once |= machine.elected.keys()
-        for address in twice:
-            who = self.answerers(address)
-            if len(who) > 1:
-                self.doubles.append((self.now, who))
+        live = [machine for machine in self.machines.values() if machine.serves()]
+        for one, other in combinations(live, 2):
+            if not one.elected.keys().isdisjoint(other.elected.keys()):
+                for address in one.elected.keys() & other.elected.keys():
+                    who = self.answerers(address)
+                    if len(who) > 1:
+                        self.doubles.append((self.now, who))
 
     def answerers(self, address: str = VIP) -> list[str]:
         """Nodes whose kernel answers for ``address`` now."""
