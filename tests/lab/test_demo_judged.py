@@ -19,6 +19,8 @@ SEEN_S = 2.0
 
 LOSSY = Act("power", "w1 loses power", "", ON_W2, Promise("", nothing_lost=True))
 DOUBLE = Act("double", "a foreign machine has the address", "", ON_W2, Promise(""), held_s=SEEN_S, limit_s=SEEN_S)
+# What the foreign machine still says while it goes is between two acts, and counted in the one that follows.
+GONE = Act("gone", "the foreign machine is gone", "", ON_W2, Promise(""))
 DARK = Act("dark", "all is dark", "", Situation("w1/eth1", off=BOTH), Promise(""), limit_s=SEEN_S)
 
 
@@ -41,7 +43,7 @@ def test_what_breaks_a_promise_is_seen_and_called_broken(lab: Lab) -> None:
     playground = Playground(lab)
     foreign = lab.add_station("x1").add_nic(playground.scenario.lan, "10.1.1.50/24")
     director = Director(playground, Intruder(foreign))
-    director.run((START, LOSSY, DOUBLE, DARK))
+    director.run((START, LOSSY, DOUBLE, GONE, DARK))
     rows = director.story.rows
     latest = {row.key: row for row in rows}
 

@@ -62,6 +62,12 @@ def test_a_leader_with_much_news_drives_no_follower(follower: Pace) -> None:
     assert beats <= 10  # of the five that are due: half an interval early at most
 
 
+def test_a_leader_to_whom_no_path_is_left_leads_nobody(follower: Pace) -> None:
+    follower.take([], {INTERVAL_S: "l"})
+    follower.heard("l", INTERVAL_S, 0.005)
+    assert follower.next_deadline() == float("inf")
+
+
 def test_a_node_without_a_leader_keeps_its_own_phase() -> None:
     pace = Pace()
     pace.take([INTERVAL_S], {})

@@ -32,7 +32,8 @@ class Pace:
     def take(self, intervals: Iterable[float], leaders: dict[float, str]) -> None:
         """Intervals in use from now on, and the peer that leads each, where there is one."""
         self.next_at = {i: self.next_at.get(i, float("-inf")) for i in intervals}
-        self._leaders = leaders
+        # a peer may lead at an interval at which nobody is beaten: no path to it is left
+        self._leaders = {i: peer for i, peer in leaders.items() if i in self.next_at}
 
     def next_deadline(self) -> float:
         """When the next beat is due."""

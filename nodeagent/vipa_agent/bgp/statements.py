@@ -26,17 +26,19 @@ _MAP: Final = re.compile(r"route-map vipa-(\d+) permit 10")
 @dataclass(frozen=True, slots=True)
 class Running:
     """What bgpd has. ``asn``: of the default instance, "" where there is none; ``networks``: prefix → MED, vipa's own;
-    ``maps``: MEDs that have a route-map; ``others``: prefixes that an administrator has advertised."""
+    ``maps``: MEDs that have a route-map; ``others``: prefixes that an administrator has advertised; ``import_check``:
+    an address that is not bound here is not advertised."""
 
     asn: str = ""
     networks: dict[str, int] = field(default_factory=dict)
     maps: frozenset[int] = frozenset()
     others: frozenset[str] = frozenset()
+    import_check: bool = True
 
 
 def read(configuration: str) -> Running:
     """From the text of ``show running-config``."""
-    asn, inside, family = "", False, False
+    asn, inside, family, import_check = "", False, False, True
     networks: dict[str, int] = {}
     others, maps = set(), set()
     for line in configuration.splitlines():
@@ -48,12 +50,14 @@ def read(configuration: str) -> Running:
             maps.add(int(found[1]))
         elif inside and text.startswith(("address-family ", "exit-address-family")):
             family = text in _FAMILIES
+        elif inside and text == "no bgp network import-check":
+            import_check = False
         elif inside and family and (found := _NETWORK.fullmatch(text)):
             if ours := _OURS.fullmatch(found[2]):
                 networks[found[1]] = int(ours[1])
             else:
                 others.add(found[1])
-    return Running(asn, networks, frozenset(maps), frozenset(others))
+    return Running(asn, networks, frozenset(maps), frozenset(others), import_check)
 
 
 def changes(running: Running, wanted: Mapping[str, int]) -> list[str]:
