@@ -16,7 +16,8 @@ PICTURE_S: Final = 0.1
 """Metrics' picture is this old at most after a change, with few virtual IPs."""
 
 PICTURE_S_PER_VIP: Final = 0.0004
-"""And this much more for each: drawing takes 10 us for each, and must not hold up what moves: 2,000 have moved in less time."""
+"""And this much more for each: drawing takes 10 us for each, and must not hold up what moves: 2,000 have moved in less
+time."""
 
 
 class Shown:
