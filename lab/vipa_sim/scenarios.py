@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 
+from vipa.election.handover import RETRY_S
 from vipa.plan import FailbackPolicy
 from vipa.timing import PROFILES, Timing
 from vipa_sim.faults import Faults
@@ -171,7 +172,7 @@ def _check_returns(world: World, faults: Faults, holder: str, rng: Random) -> fl
     faults.health(holder, passes=False)
     back_s = rng.uniform(0.01, 1.0)
     faults.after(back_s, lambda: faults.health(holder, passes=True))
-    return back_s + FAILBACK_S + 1.0
+    return back_s + FAILBACK_S + RETRY_S + 1.0  # another program may hold up the successor's claim once
 
 
 def _all_checks_fail(world: World, faults: Faults, holder: str, rng: Random) -> float:
