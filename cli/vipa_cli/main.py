@@ -80,6 +80,11 @@ def _add_local(add: Add) -> None:
     plan.add_argument(
         *("--file", "-f"), metavar="FILE", action="append", default=[], help="manifest, folder of them, or - for stdin"
     )
+    guests = add("guests", _guests, "Manifests of guests behind a bridge, from ranges of addresses.", output=False)
+    guests.add_argument("ranges", metavar="RANGE", nargs="+", help="10.1.1.21-10.1.1.36, 10.1.1.32/28, or an address")
+    guests.add_argument("--bridge", metavar="IF", required=True, help="the guests are behind it")
+    guests.add_argument("--list", metavar="NAME", required=True, help="PreferredInterfaceList of all of them")
+    guests.add_argument("--prefix", metavar="NAME", default="guest", help="their names begin so; default: guest")
     sim = add("sim", _sim, "One random world of the simulator, from its seed.", output=False)
     sim.add_argument("--seed", type=int, default=0, help="the same seed gives the same run")
     sim.add_argument("--trace", type=_count, default=60, help="lines of timeline when a promise is broken")
@@ -144,6 +149,12 @@ def _plan(arguments: argparse.Namespace) -> int:
     from vipa_cli.plan import plan_command
 
     return plan_command(arguments.file, arguments.output)
+
+
+def _guests(arguments: argparse.Namespace) -> int:
+    from vipa_cli.guests import guests_command
+
+    return guests_command(arguments.ranges, arguments.bridge, arguments.list, arguments.prefix)
 
 
 def _sim(arguments: argparse.Namespace) -> int:

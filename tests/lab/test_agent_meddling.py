@@ -13,11 +13,12 @@ BACK_S = 1.0
 # What a busy machine adds; what is promised is looked at where the machine lets us.
 SLACK_S = 5.0
 
+# One thing each: "ip route flush" goes on until nothing is left, so it may meet what has just been put back.
 REMOVALS = {
     "address 10.1.1.7 on eth1": "ip addr del 10.1.1.7/32 dev eth1",
     "address 10.1.1.7 on eth2": "ip addr del 10.1.1.7/32 dev eth2",
     "rule 7118": "ip rule del pref 7118",
-    "route of eth1": "ip route flush table 7118",
+    "route of eth1": "ip route del $(ip route show table 7118 | head -n 1) table 7118",
     "table inet vipa": "nft delete table inet vipa",
     "src_valid_mark of eth1": "echo 0 > /proc/sys/net/ipv4/conf/eth1/src_valid_mark",
     "table netdev vipa": "nft delete table netdev vipa",

@@ -25,7 +25,7 @@ HEAVY = (
     "vipa_sim",
     "prometheus_client",
 )
-LOCAL = ["demo", "lab", "plan", "observe", "sim"]
+LOCAL = ["demo", "lab", "plan", "guests", "observe", "sim"]
 CLUSTER = ["status", "explain", "timeline", "move", "drain", "nexthops", "check", "support-bundle"]
 COMMANDS = [*LOCAL, *CLUSTER]
 

@@ -9,6 +9,7 @@ from itertools import islice
 from operator import attrgetter
 
 from vipa.election import (
+    answers,
     checks,
     claim,
     configuring,
@@ -89,10 +90,10 @@ class Elector:
         node.out, node.claims = [], []
         # what the kernel did comes first, whatever the loop believes of itself
         if isinstance(event, PermitRenewed):
-            self._renewed(event)
+            answers.renewed(node, event)
         elif isinstance(event, Permitted | Answers):
-            self._permitted(event)
-        self._lapse(now)
+            answers.permitted(node, event)
+        answers.lapse(node, now)
         self._distrust(now, event)
         self._take(event)
         # most frames only confirm what is known: then there is nothing to settle, and of many frames in one go only
@@ -111,30 +112,6 @@ class Elector:
         return self._deadline
 
     # --- before the event
-
-    def _renewed(self, event: PermitRenewed) -> None:
-        permits = self.node.permits.until
-        if event.interface in permits:
-            permits[event.interface] = max(permits[event.interface], event.until)
-
-    def _permitted(self, event: Permitted | Answers) -> None:
-        for answer in event.events if isinstance(event, Answers) else (event,):
-            vip = self.node.vips.get(answer.vip)
-            if vip is not None and isinstance(answer, Permitted):
-                holding.permitted(self.node, vip, answer)
-        if isinstance(event, Answers) and any(isinstance(a, Permitted) and not a.ok for a in event.events):
-            self.node.measure.less()  # claimed too many at once
-
-    def _lapse(self, now: float) -> None:
-        for interface, until in list(self.node.permits.until.items()):
-            if until <= now:
-                self._lapsed(interface)
-
-    def _lapsed(self, interface: str) -> None:
-        node = self.node
-        node.permits.until.pop(interface, None)
-        for vip in list(node.holding(interface)):
-            node.listen(vip, Reason.PERMIT_LAPSED)
 
     def _distrust(self, now: float, event: Event) -> None:
         node = self.node
@@ -161,16 +138,12 @@ class Elector:
             case TimerFired() | PermitRenewed() | Permitted():
                 pass
             case PermitLapsed():
-                self._lapsed(event.interface)
+                answers.lapsed(node, event.interface)
             case GateLost():
                 for vip in [vip for vip in node.vips.values() if vip.elected]:
                     node.listen(vip, Reason.PERMIT_LAPSED)
-            case ClaimReady():
-                self._ready(event)
-            case Answers():
-                for answer in event.events:
-                    if isinstance(answer, ClaimReady):
-                        self._ready(answer)
+            case ClaimReady() | Answers():
+                answers.ready(node, event)
             case PlanChanged():
                 configuring.take_plan(node, event.plan)
                 configuring.configure(node, self._interfaces)
@@ -182,7 +155,7 @@ class Elector:
             case GuestsChanged():
                 guests.take(node, event)
             case HeldAtStart():
-                self._held(event)
+                answers.held(node, event)
             case HeldLast(addresses):
                 holders.restarted(node, addresses)
             case KeysChanged():
@@ -190,26 +163,6 @@ class Elector:
                 self.receiver.rekeyed()
             case StopAsked():
                 stopping.ask(node)
-
-    def _ready(self, answer: ClaimReady) -> None:
-        vip = self.node.vips.get(answer.vip)
-        if vip is not None:
-            claim.ready(self.node, vip, answer.ok)
-
-    def _held(self, event: HeldAtStart) -> None:
-        """Rule 8: adopt what the kernel still serves, touching nothing else."""
-        node = self.node
-        vip = next((v for v in node.vips.values() if set(v.plan.addresses) == set(event.addresses)), None)
-        endpoint = next((e for _, e in node.local(vip) if e.interface == event.interface), None) if vip else None
-        if vip is None or endpoint is None or vip.state not in (State.IDLE, State.LISTENING):
-            return
-        if vip.state is State.IDLE:
-            vip.enter(State.LISTENING)
-        vip.bound = True
-        if event.until is not None:
-            node.permits.until[event.interface] = event.until
-        node.elect(vip, event.interface, endpoint.address)
-        holding.became_holder(node, vip, Reason.ADOPTED, max(event.term, vip.term_seen))
 
     # --- after the event
 
