@@ -31,17 +31,21 @@ class RangeError(ValueError):
 def guests_command(ranges: Sequence[str], bridge: str, interface_list: str, prefix: str) -> int:
     """Print one VirtualIP for each address of ``ranges``. Returns 0; 2 with a message when a word is wrong."""
     try:
-        if not _BRIDGE.fullmatch(bridge):
-            raise RangeError(f"--bridge: {bridge!r} is no name of an interface")
-        for option, name in (("--list", interface_list), ("--prefix", prefix)):
-            if not _NAME.fullmatch(name):
-                raise RangeError(f"{option}: {name!r} is no name; write lower-case letters, digits and '-'")
+        _need_names(bridge, interface_list, prefix)
         addresses = expand(ranges)
     except RangeError as error:
         print(f"vipa guests: {error}", file=sys.stderr)
         return exits.USAGE
     sys.stdout.write("---\n".join(manifest(address, bridge, interface_list, prefix) for address in addresses))
     return exits.GOOD
+
+
+def _need_names(bridge: str, interface_list: str, prefix: str) -> None:
+    if not _BRIDGE.fullmatch(bridge):
+        raise RangeError(f"--bridge: {bridge!r} is no name of an interface")
+    for option, name in (("--list", interface_list), ("--prefix", prefix)):
+        if not _NAME.fullmatch(name):
+            raise RangeError(f"{option}: {name!r} is no name; write lower-case letters, digits and '-'")
 
 
 def manifest(address: Address, bridge: str, interface_list: str, prefix: str) -> str:

@@ -17,6 +17,7 @@ from vipa_cli.check import (
     firewall,
     flush,
     frr,
+    guests,
     kernel,
     lan,
     machine,
@@ -92,6 +93,7 @@ def network(options: Options) -> list[Finding]:
     wanted4, wanted6 = (wanted.addresses(version) if wanted else [] for version in (4, 6))
     values, values6 = settings.read(), settings.read6()
     everywhere = values["all"]
+    rules, unread = _ruleset()
     return [
         *settings.judge4(values, here.own()),
         *settings.judge6(values6, list(nics), here.own(6), here.advertised, wanted=bool(wanted6)),
@@ -102,15 +104,30 @@ def network(options: Options) -> list[Finding]:
         *wires.wire(here, serving, wanted.vips if wanted else ()),
         *others.managers(others.commands(), options.root, nics),
         *flush.flush(options.root),
-        *_rules(here, list(nics), wanted4, wanted6=bool(wanted6)),
+        *_rules(here, rules, unread, list(nics), wanted4, wanted6=bool(wanted6)),
+        *guests.judge(here, values6, rules, list(nics), wanted.vips if wanted else ()),
     ]
 
 
-def _rules(here: machine.Machine, nics: Sequence[str], vips: Sequence[str], *, wanted6: bool) -> list[Finding]:
+def _ruleset() -> tuple[ruleset.Ruleset | None, str]:
+    """What firewalls are set to do, or None and why it cannot be read."""
     try:
-        rules = ruleset.read()
+        return ruleset.read(), ""
     except ruleset.NotRead as error:
-        return [*marks.judge(here, ()), firewall.not_read(str(error))]
+        return None, str(error)
+
+
+def _rules(
+    here: machine.Machine,
+    rules: ruleset.Ruleset | None,
+    unread: str,
+    nics: Sequence[str],
+    vips: Sequence[str],
+    *,
+    wanted6: bool,
+) -> list[Finding]:
+    if rules is None:
+        return [*marks.judge(here, ()), firewall.not_read(unread)]
     bridges = any(link.kind == "bridge" for link in here.links if link.name in nics)
     return [
         *marks.judge(here, marks.setters(rules) if here.steers else ()),

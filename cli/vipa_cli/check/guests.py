@@ -60,7 +60,8 @@ def _passed_on(rules: Ruleset, nics: Sequence[str], guests: Mapping[str, str]) -
     for address, bridge in guests.items():
         family = "ip6" if ":" in address else "ip"
         for nic in nics:
-            for packet in (_packet(family, nic, bridge, "daddr", address), _packet(family, bridge, nic, "saddr", address)):
+            asks, answers = (nic, bridge, "daddr"), (bridge, nic, "saddr")
+            for packet in (_packet(family, *way, address) for way in (asks, answers)):
                 for chain in rules.hooked((family, "inet"), ("forward",)):
                     if str(chain) not in said and fate(rules, chain, packet) is Fate.DROPPED:
                         said.add(str(chain))
