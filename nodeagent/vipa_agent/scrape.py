@@ -67,6 +67,9 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
     allow_reuse_address = True
     daemon_threads = True
+    # As many as are served at once may come at once: beyond the standard library's 5 the kernel drops the SYN, and a
+    # scraper waits a second to send it again.
+    request_queue_size = SCRAPERS_MAX
 
     def __init__(
         self, family: int, where: tuple[str, int], registry: CollectorRegistry, board: HopBoard | None

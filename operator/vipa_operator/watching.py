@@ -49,11 +49,11 @@ class Watching:
     :meth:`start`."""
 
     def __init__(self, login: Callable[[], kopf.ConnectionInfo], took: Took) -> None:
-        self._registry = _registry(login, self._saw, self._look_after)
+        self._stop = threading.Event()
+        self._registry = _registry(login, self._saw, self._look_after, self._stop)
         self._took = took
         self._inbox: deque[tuple[Kind, str | None, Mapping[str, Any]]] = deque()
         self._draining = False
-        self._stop = threading.Event()
         self._ended = asyncio.Event()
         self._error: BaseException | None = None
         self._loop = asyncio.get_running_loop()
@@ -120,7 +120,10 @@ class Watching:
 
 
 def _registry(
-    login: Callable[[], kopf.ConnectionInfo], saw: Took, look_after: Callable[[], Coroutine[Any, Any, None]]
+    login: Callable[[], kopf.ConnectionInfo],
+    saw: Took,
+    look_after: Callable[[], Coroutine[Any, Any, None]],
+    stop: threading.Event,
 ) -> kopf.OperatorRegistry:
     """Handlers for all that is watched."""
     handlers = kopf.OperatorRegistry()
@@ -131,13 +134,24 @@ def _registry(
         except ConfigError as error:
             raise kopf.TemporaryError(str(error), delay=1.0) from error
 
+    main: set[asyncio.Task[Any]] = set()
     tasks = set()  # a task that nobody holds may be collected
 
     async def start(**_: object) -> None:
+        main.update(asyncio.all_tasks())
         tasks.add(asyncio.create_task(look_after(), name="looks after the watches"))
+
+    async def clean_up(**_: object) -> None:
+        # Ours never ends by itself, nor do kopf's tries to learn what there is while the API server is away: it would
+        # wait 5 s for them, and then cancel them. Nothing that is under way here is worth that. Where kopf stops
+        # because a watch failed, ours has to live until it told: kopf then waits for ever for the stop flag's thread.
+        if stop.is_set():
+            for task in asyncio.all_tasks() - main - {asyncio.current_task()}:
+                task.cancel()
 
     kopf.on.login(registry=handlers)(log_in)
     kopf.on.startup(registry=handlers)(start)
+    kopf.on.cleanup(registry=handlers)(clean_up)
     for kind, group, version, plural in RESOURCES:
         kopf.on.event(group, version, plural, id=plural, registry=handlers)(_handler(kind, saw))
     return handlers
