@@ -9,11 +9,11 @@ from types import FrameType
 import pytest
 
 from unit.fakes import machine as fake_machine
-from unit.fakes.names import KEY
+from unit.fakes.names import KEY, ip
 from unit.fakes.net import Net
 from vipa.election import actions as act
 from vipa.election import events as ev
-from vipa.election.announcing import BURST, VIPS_PER_S
+from vipa.election.announcing import BURST, OFFSETS_S, PUT_OFF_S, VIPS_PER_S
 from vipa.election.claim import claim_element_s
 from vipa.election.crowd import PROBING_MAX, claims_max
 from vipa.election.sending import ROLES_MAX
@@ -117,6 +117,40 @@ def test_what_left_the_plan_makes_nobody_suspect(net: Net) -> None:
     assert net.now - max(synced_at.values()) <= 2 * PROFILE.interval_s
     told = [e.action for e in net.log[begin:] if e.node == "b" and isinstance(e.action, act.Transition)]
     assert not [t for t in told if t.new is State.SUSPECTING]
+
+
+def takeover_of_a_crowd(net: Net) -> tuple[int, int]:
+    """Where ``a`` dies that held three times what may be probed at once: begin and end of what ``b``, the first spare,
+    did until it held all, as indexes of the log."""
+    count = 3 * PROBING_MAX
+    a, b = net.machine("a", 4), net.machine("b", 5)
+    net.machine("c", 6)
+    net.start(*(net.vip(4, 5, 6, name=f"v{i}", address=f"10.1.{2 + i // 200}.{1 + i % 200}") for i in range(count)))
+    net.run(8)  # past the announcements of rule 11
+    begin = len(net.log)
+    a.on = False
+    net.until(lambda: len(b.elected) == count, 2.0)
+    return begin, len(net.log)
+
+
+def test_while_a_crowd_waits_news_goes_to_those_who_are_heard(net: Net) -> None:
+    begin, end = takeover_of_a_crowd(net)
+    told = Counter(
+        e.action.target_address for e in net.log[begin:end] if e.node == "b" and isinstance(e.action, act.SendBeat)
+    )
+    assert told[ip(4)] < 0.9 * told[ip(6)]
+
+
+def test_while_a_crowd_waits_announcements_are_repeated_later(net: Net) -> None:
+    begin, _ = takeover_of_a_crowd(net)
+    net.run(1)
+    announced: dict[str, list[float]] = {}
+    for entry in net.log[begin:]:
+        if isinstance(entry.action, act.Announce):
+            announced.setdefault(entry.action.vip, []).append(entry.at)
+    first, last = (announced[name] for name in ("v0", f"v{3 * PROBING_MAX - 1}"))
+    assert first[1] - first[0] >= OFFSETS_S[1] + PUT_OFF_S * PROBING_MAX
+    assert last[1] - last[0] < OFFSETS_S[1] + PUT_OFF_S * PROBING_MAX
 
 
 def test_news_of_all_gets_out_at_once(net: Net) -> None:

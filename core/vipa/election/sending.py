@@ -101,7 +101,7 @@ class Sender:
                 node.pace.sent(interval_s, node.now)
                 self._send(interval_s, chunks, news)
             elif node.urgent:
-                self._send(interval_s, chunks, news)
+                self._send(interval_s, chunks, news, hurried=node.crowd.waiting > 0)
         node.urgent = bool(self._news)
         node.rate_changes.clear()
 
@@ -179,7 +179,9 @@ class Sender:
         place = checks.place(vip, rank)
         return RoleEntry(vip.id, node.wire_role(vip), max(vip.term, 0), place, vip.digest)
 
-    def _send(self, interval_s: float, chunks: list[Chunk], news: list[RoleEntry]) -> None:
+    def _send(self, interval_s: float, chunks: list[Chunk], news: list[RoleEntry], *, hurried: bool = False) -> None:
+        """``hurried``: many wait to be taken over, so this says the news alone, and to those who are heard; the beats
+        that are due anyway say all to all."""
         node = self.node
         until = min(node.permits.until.values(), default=float("inf"))
         told = [([*self._relays(p for p, _ in on)], [*self._handovers(p for p, _ in on)]) for _, on in chunks]
@@ -187,13 +189,19 @@ class Sender:
         entries = max(entries, *(-(-len(messages) // HANDOVERS_MAX) * ROLES_MAX for _, messages in told), 0)
         for start in range(0, max(entries, 1), ROLES_MAX):
             for (paths, peers), (relays, handovers) in zip(chunks, told, strict=True):
-                if start and not any(peer.alive(node.now) for peer, _ in peers):
+                heard = [path for peer, on in peers if peer.alive(node.now) for path in on]
+                if (start or hurried) and not heard:
                     continue  # who is gone learns by pages, should it return
                 node.seq += 1
                 node.sent.record(node.now, node.seq)
-                beat = self._beat(interval_s, peers, news[start : start + ROLES_MAX], relays, handovers)
+                part = news[start : start + ROLES_MAX]
+                roles = part if hurried and part else self._roles([peer for peer, _ in peers], part)
+                beat = self._beat(interval_s, peers, roles, relays, handovers)
                 payload = encode(beat, node.config.accepted_keys[0], node.config.cluster_id)
-                node.out += [SendBeat(p.interface, p.mine, p.theirs, p.mac, payload, until) for p in paths]
+                node.out += [
+                    SendBeat(p.interface, p.mine, p.theirs, p.mac, payload, until)
+                    for p in (heard if hurried else paths)
+                ]
 
     def _paged(self, interval_s: float, chunks: list[Chunk]) -> int:
         """How many roles go out in pages now, above those of one heartbeat. While a peer's record differs, its digest
@@ -227,12 +235,11 @@ class Sender:
         self,
         interval_s: float,
         paths: tuple[tuple[Peer, tuple[Path, ...]], ...],
-        news: list[RoleEntry],
+        roles: list[RoleEntry],
         relays: list[Relay],
         handovers: list[Handover],
     ) -> Beat:
         node = self.node
-        peers = [peer for peer, _ in paths]
         lefts = [until - node.now for until in node.permits.until.values()]
         untimed = node.permits.untimed
         return Beat(
@@ -254,7 +261,7 @@ class Sender:
                 Echo(peer.incarnation, peer.digest, tuple(PathEcho(p.mine, p.theirs, p.seq) for p in on if p.seq))
                 for peer, on in paths
             ),
-            roles=tuple(self._roles(peers, news)),
+            roles=tuple(roles),
             relays=self._turn(relays, RELAYS_MAX),
             handovers=self._turn(handovers, HANDOVERS_MAX),
         )
