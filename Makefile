@@ -13,6 +13,8 @@ SIM_S := 300
 LAB_S := 720
 # The tests in a real cluster, without the making of it.
 KIND_S := 720
+# What tests call by name, and Debian's package of it. vipa itself needs none of them.
+PROGRAMS := nft=nftables ip=iproute2
 # More words for pytest, e.g. make lab ARGS='-k freeze'; for the demo, e.g. make demo ARGS=--json
 ARGS :=
 
@@ -33,6 +35,7 @@ unit: setup ## tests of the pure parts and of single modules
 	@tools/timed unit $(UNIT_S) $(BIN)/pytest tests/unit $(ARGS)
 
 api: setup ## tests against a real kube-apiserver, which is built the first time (needs Go; 5 minutes)
+	@tools/programs $(PROGRAMS)
 	@tools/kube/build api tools
 	@tools/timed api $(API_S) $(BIN)/pytest tests/api $(ARGS)
 
@@ -40,6 +43,7 @@ sim: setup ## seeded simulations of whole systems, with faults
 	@tools/timed sim $(SIM_S) $(BIN)/pytest tests/sim $(ARGS)
 
 lab: setup ## real kernel networking in namespaces; needs root or user namespaces
+	@tools/programs $(PROGRAMS)
 	@tools/timed lab $(LAB_S) $(BIN)/pytest tests/lab $(ARGS)
 
 kind-up: setup ## a real cluster in containers with vipa on it, made by kind; as root; docs/development.md
