@@ -70,7 +70,10 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
 def _add_local(add: Add) -> None:
     demo = add("demo", _demo, "Watch one address outlive its adapters and machines.")
     demo.add_argument(
-        "--figure", type=int, default=2, help="figure of the scenario: 1 (remote clients), 2 (clients on the LAN), 3"
+        "--figure",
+        type=int,
+        default=2,
+        help="figure of the scenario: 1 (remote clients), 2 (clients on the LAN), 3 (both)",
     )
     demo.add_argument("--json", dest="as_json", action="store_true", help="only the result, for programs")
     demo.add_argument("--plain", action="store_true", help="lines instead of the live view")

@@ -10,6 +10,7 @@ from typing import Final
 from vipa.resources.virtualip import Binding
 from vipa_agent.status import StatusError, read_status
 from vipa_cli.demo.situation import Step, Verb
+from vipa_lab.client import Client
 from vipa_lab.echo_server import READY
 from vipa_lab.errors import LabError
 from vipa_lab.lab import Lab
@@ -61,7 +62,8 @@ class NodeView:
 
 class Playground:
     """Fills ``lab`` by ``stage``. No agent runs at first. ``failback``: delay of the virtual IP's failback, as in a
-    manifest; ``binding`` too. ``others``: programs besides agents that take part and must not end."""
+    manifest; ``binding`` too. ``others``: programs besides agents that take part and must not end. ``remote``: a client
+    behind the router, where there is one beside the scenario's."""
 
     def __init__(
         self,
@@ -73,6 +75,7 @@ class Playground:
         self.lab = lab
         self.scenario = stage(lab)
         self.others: list[Process] = []
+        self.remote: Client | None = None
         self.manifests = lab.work_dir / "manifests"
         self.manifests.mkdir(exist_ok=True)
         self.manifest_file = self.manifests / "ibm-i.yaml"

@@ -1,6 +1,8 @@
 """Negative controls of the demo: what breaks a promise must be seen by its instruments, and be called broken."""
 
-from vipa_cli.demo.acts import ACTS, SECOND, Act, Promise
+from dataclasses import replace
+
+from vipa_cli.demo.acts import ACTS, FIRST, SECOND, Act, Promise
 from vipa_cli.demo.command import exit_code
 from vipa_cli.demo.director import Director
 from vipa_cli.demo.figures import FIGURES
@@ -77,3 +79,30 @@ def test_figure_1_is_played_from_behind_a_router(lab: Lab) -> None:
     assert (row.took_over, row.answerers) == (SECOND, 1)
     # LATE where this machine was held up in both runs.
     assert row.verdict in (Verdict.KEPT, Verdict.SLOW, Verdict.LATE), row.why
+
+
+def test_figure_3_is_played_for_the_lan_and_from_behind_a_router(lab: Lab) -> None:
+    figure = FIGURES[3]
+    playground = Playground(lab, stage=figure.stage, binding=figure.binding)
+    figure.attend(playground)
+    acts = {act.key: act for act in figure.acts}
+    director = Director(playground, Silent(), before=figure.before)
+    director.run((acts["start"], acts["cable"], acts["power"]))
+    latest = {row.key: row for row in director.story.rows}
+    by = {key: row.remote.by.keys() for key, row in latest.items() if row.remote is not None}
+    assert by == {"start": {"w1", "w2"}, "cable": {"w1", "w2"}, "power": {"w2"}}
+    assert {key: row.took_over for key, row in latest.items()} == {"start": FIRST, "cable": SECOND, "power": "w2/eth1"}
+    # LATE where this machine was held up in both runs.
+    assert all(row.verdict is not Verdict.BROKEN for row in latest.values()), [row.why for row in latest.values()]
+
+
+def test_remote_clients_who_come_to_one_machine_only_are_seen_and_called_broken(lab: Lab) -> None:
+    figure = FIGURES[3]
+    playground = Playground(lab, stage=figure.stage)  # the address is on the holder alone
+    figure.attend(playground)
+    start = next(act for act in figure.acts if act.key == "start")
+    director = Director(playground, Silent(), before=figure.before)
+    director.run((replace(start, limit_s=SEEN_S),))
+    (row,) = director.story.rows
+    assert row.verdict is Verdict.BROKEN
+    assert "remote clients are answered by w1, and should be by w1 and w2" in row.why

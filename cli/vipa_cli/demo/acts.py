@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from vipa.timing import PROFILES, Timing, node_death_s
+from vipa_cli.demo.reached import RemotePromise
 from vipa_cli.demo.situation import Situation
 
 VIP: Final = "10.1.1.7"
@@ -46,7 +47,7 @@ class Act:
     """``situation`` is brought about, and its ``serves`` must come to answer within ``limit_s``; it is held for
     at least ``held_s``; then ``then``, if any, is brought about and watched as well (who serves after it is not asked).
 
-    ``cold``: nobody serves before it, so its outage is no figure.
+    ``cold``: nobody serves before it, so its outage is no figure. ``remote``: where clients behind a router take part.
     """
 
     key: str
@@ -58,6 +59,7 @@ class Act:
     then: Situation | None = None
     cold: bool = False
     limit_s: float = 20.0
+    remote: RemotePromise | None = None
 
 
 HOME: Final = Situation(serves=FIRST)

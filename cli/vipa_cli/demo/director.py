@@ -1,6 +1,7 @@
 """Plays the acts in order: bring about, wait, watch, judge; tells a view what happens."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
@@ -10,7 +11,7 @@ import msgspec
 from vipa_cli.demo.acts import BEFORE, Act
 from vipa_cli.demo.interrupt import Interrupt
 from vipa_cli.demo.judge import Measured, Row, Stretch, Verdict, judge, stretches
-from vipa_cli.demo.measuring import Client, Wire
+from vipa_cli.demo.measuring import SILENT_MS, Client, Wire
 from vipa_cli.demo.situation import Situation, steps
 from vipa_cli.playground import NodeView, Playground
 from vipa_lab.results import Live
@@ -27,12 +28,14 @@ _WATCH_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """For a live view. ``live``: the client's counters, None while no client runs."""
+    """For a live view. ``live``: the client's counters, None while no client runs. ``remote``: the machine that answers
+    each flow of clients behind the router, "" where none does."""
 
     at_s: float
     nodes: tuple[NodeView, ...]
     answerer: str
     live: Live | None
+    remote: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,9 @@ class Director:
             last = self._wire.answerer()  # who took over; what is mended now may bring another back
             self._bring_about(act.then)
             self._sleep(_WATCH_S)
+        spread = self._spread(act, client)
         udp, tcp = client.stop()
+        reached = client.beyond.stop(spread) if client.beyond is not None else None
         self._client = None
         claims, overlaps = self._wire.since(begun_s)
         answers_s = [c.at_s for c in claims if c.kind == "answer" and c.at_s >= done_s]
@@ -158,7 +163,17 @@ class Director:
             last=last,
             took_s=min(answers_s, default=time.monotonic()) - done_s,
             stall_ms=self._stalls.worst_ms(begun_s, end_s),
+            remote=reached,
         )
+
+    def _spread(self, act: Act, client: Client) -> Counter[str]:
+        """Who answers new clients behind the router, asked until it is as promised or the act's limit is over."""
+        if act.remote is None or client.beyond is None:
+            return Counter()
+        deadline = time.monotonic() + act.limit_s
+        while (by := client.beyond.answered()).keys() != act.remote.by and time.monotonic() < deadline:
+            self._tick()
+        return by
 
     def _serves(self, endpoint: str) -> bool:
         client = self._client
@@ -187,5 +202,6 @@ class Director:
             self._interrupt.check()
         self._playground.check_agents()
         live = self._client.live() if self._client else None
-        self._view.tick(Snapshot(time.monotonic(), self._playground.look(), self._wire.answerer(), live))
+        remote = self._client.beyond.nodes(SILENT_MS) if self._client and self._client.beyond else ()
+        self._view.tick(Snapshot(time.monotonic(), self._playground.look(), self._wire.answerer(), live, remote))
         time.sleep(_TICK_S)

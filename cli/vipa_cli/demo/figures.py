@@ -1,7 +1,7 @@
 """The figures of the scenario that ``vipa demo`` can draw and play; one entry each.
 
 Figure 1: remote clients, behind a router that sends the address to one of the adapters. Figure 2: clients on the LAN,
-who ask by ARP. Figure 3: several machines.
+who ask by ARP. Figure 3: one address on several machines, for both.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from vipa_cli.demo.remote import ACTS_OF_REMOTE, BEFORE_REMOTE, LAST, attend
 from vipa_cli.demo.remote import DRAWING as DRAWING_REMOTE
 from vipa_cli.demo.situation import Situation
 from vipa_cli.demo.systems import ACTS_OF_SYSTEMS, DRAWING
+from vipa_cli.demo.systems import attend as attend_systems
 from vipa_cli.playground import Playground
 from vipa_lab.lab import Lab
 from vipa_lab.scenario import Scenario, figure_1_lab, ibm_i_lab
@@ -60,12 +61,13 @@ _LOCAL: Final = Figure(
 )
 
 _SYSTEMS: Final = Figure(
-    "the address is on both machines; one adapter answers clients on the LAN",
+    "the address is on both machines; one adapter answers the LAN, remote clients come to all",
     DRAWING,
     _LANES,
     ACTS_OF_SYSTEMS,
     BEFORE,
     ibm_i_lab,
+    attend_systems,
     binding=Binding.EVERY_CANDIDATE,
 )
 

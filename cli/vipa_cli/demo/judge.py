@@ -13,6 +13,7 @@ import msgspec
 
 from vipa.timing import PROFILES, Timing
 from vipa_cli.demo.acts import Act
+from vipa_cli.demo.reached import Reached, exceeded, missed, unharmed
 from vipa_lab.results import ProbeResult, TcpResult
 from vipa_lab.verdict import Claim, Overlap
 
@@ -45,7 +46,7 @@ class Stretch(msgspec.Struct, frozen=True):
 
 class Measured(msgspec.Struct, frozen=True):
     """One act. ``claims``: what the switch delivered in it; ``served``: the expected adapter came to serve.
-    ``stall_ms``: how late an ordinary program was woken in it."""
+    ``stall_ms``: how late an ordinary program was woken in it. ``remote``: what clients behind a router got."""
 
     start_s: float
     end_s: float
@@ -57,6 +58,7 @@ class Measured(msgspec.Struct, frozen=True):
     last: str
     took_s: float
     stall_ms: float = 0.0
+    remote: Reached | None = None
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -78,6 +80,7 @@ class Row(msgspec.Struct, frozen=True):
     verdict: Verdict
     why: tuple[str, ...]
     repeated: bool = False
+    remote: Reached | None = None
 
 
 def judge(act: Act, measured: Measured, asker_port: str) -> Row:
@@ -87,10 +90,15 @@ def judge(act: Act, measured: Measured, asker_port: str) -> Row:
     tcp_broken = measured.tcp.resets if measured.tcp else 0
     exact = _exact(act, measured)
     excusable, beyond_figure = _excusable(act, udp, new_client_ms, tcp_broken)
+    remote = measured.remote if measured.remote is None or not act.cold else unharmed(measured.remote)
+    if act.remote is not None and remote is not None:
+        exact += missed(act.remote, remote)
+        remote_why, remote_beyond = exceeded(act.remote, remote)
+        excusable, beyond_figure = [*excusable, *remote_why], beyond_figure or remote_beyond
     if exact:
         verdict = Verdict.BROKEN
     elif excusable:
-        verdict = Verdict.LATE if is_late(udp) or measured.stall_ms > STALL_MS else Verdict.BROKEN
+        verdict = Verdict.LATE if _is_late(measured) else Verdict.BROKEN
     else:
         verdict = Verdict.SLOW if beyond_figure else Verdict.KEPT
     return Row(
@@ -108,12 +116,18 @@ def judge(act: Act, measured: Measured, asker_port: str) -> Row:
         promise=act.promise.text,
         verdict=verdict,
         why=(*exact, *excusable),
+        remote=remote,
     )
 
 
 def is_late(udp: ProbeResult) -> bool:
     """Whether the probe was held up so much that its figures are not the network's."""
     return any(outage.void for outage in udp.outages) or udp.lateness_max_ms > LATE_MS
+
+
+def _is_late(measured: Measured) -> bool:
+    remote_is_late = measured.remote is not None and measured.remote.late
+    return is_late(measured.udp) or remote_is_late or measured.stall_ms > STALL_MS
 
 
 def longest_unanswered_ms(claims: Sequence[Claim], port: str) -> float:

@@ -6,6 +6,7 @@ import signal
 from typing import Final
 
 from vipa_cli.demo.acts import VIP
+from vipa_cli.demo.beyond import Beyond
 from vipa_cli.playground import Playground
 from vipa_lab.observer import Observer
 from vipa_lab.probe import Probe
@@ -55,12 +56,13 @@ class Wire:
 
 
 class Client:
-    """A datagram every 2 ms and a long TCP session, until :meth:`stop`."""
+    """A datagram every 2 ms and a long TCP session, until :meth:`stop`. ``beyond``: clients behind a router, if any."""
 
     def __init__(self, playground: Playground, *, session: bool) -> None:
         client = playground.scenario.client
         self._udp: Probe[ProbeResult] = client.udp_probe(VIP)
         self._tcp: Probe[TcpResult] | None = client.tcp_probe(VIP) if session else None
+        self.beyond = Beyond(playground.remote) if playground.remote is not None else None
 
     def live(self) -> Live | None:
         """The datagrams' counters."""
@@ -70,7 +72,8 @@ class Client:
         """Whether datagrams and session are answered now, and have been for a while."""
         live, tcp = self._udp.live(), self._tcp.live() if self._tcp else None
         udp_well = live is not None and live.answered >= 100 and live.silent_ms < SILENT_MS
-        return udp_well and (self._tcp is None or (tcp is not None and tcp.answered >= 10))
+        tcp_well = self._tcp is None or (tcp is not None and tcp.answered >= 10)
+        return udp_well and tcp_well and (self.beyond is None or self.beyond.is_served())
 
     def node(self) -> str:
         """The machine that answers the datagrams now, "" when none does."""
@@ -78,7 +81,9 @@ class Client:
         return live.node if live is not None and live.silent_ms < SILENT_MS else ""
 
     def stop(self) -> tuple[ProbeResult, TcpResult | None]:
-        """Both results, after at most a second for the last answers."""
+        """The results of the one on the LAN, after at most a second for the last answers."""
+        if self.beyond is not None:
+            self.beyond.ask_to_stop()
         for probe in (self._udp, self._tcp):  # at once, or each would wait for its last answers in turn
             if probe is not None:
                 with contextlib.suppress(ProcessLookupError):

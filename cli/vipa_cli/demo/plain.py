@@ -8,6 +8,7 @@ from vipa_cli.demo.acts import VIP, Act
 from vipa_cli.demo.director import Snapshot
 from vipa_cli.demo.figures import Figure
 from vipa_cli.demo.judge import Row, Verdict
+from vipa_cli.demo.reached import told
 from vipa_cli.demo.table import lateness
 
 
@@ -63,6 +64,8 @@ class Lines(Silent):
             f"     {row.took_over or 'nobody'} serves; outage {row.outage_ms:.1f} ms, {row.lost} lost, {answer}: "
             f"{f'{row.verdict}: {lateness(row)}' if row.verdict is Verdict.LATE else row.verdict}"
         )
+        if row.remote is not None:
+            self._say(f"     behind the router: {told(row.remote)}")
 
     def _say(self, text: str) -> None:
         self._out.write(f"{time.monotonic() - self._start_s:6.1f} s  {text}\n")

@@ -96,6 +96,7 @@ class Screen:
             self._done(),
             self._story(),
             self._client(snapshot),
+            *_remote(snapshot),
             Text(""),
             table.build(self._acts, self._rows, playing),
         )
@@ -135,6 +136,16 @@ class Screen:
         else:
             text.append(f"  {snapshot.live.answered} answered")
         return text
+
+
+def _remote(snapshot: Snapshot) -> list[Text]:
+    """Which machine answers each client behind the router, where there are some beside the local one."""
+    if not snapshot.remote:
+        return []
+    text = Text("behind the router, by flow: ", no_wrap=True)
+    for node in snapshot.remote:
+        text.append(f" {node or '–'}", "green" if node else "bold red")
+    return [text]
 
 
 def _topology(snapshot: Snapshot, way: str) -> list[Text]:

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from vipa_cli.demo.acts import Act
 from vipa_cli.demo.judge import Row, Verdict
+from vipa_cli.demo.reached import told
 
 _MARKS: Final = {
     Verdict.KEPT: ("✓", "green"),
@@ -63,6 +64,9 @@ def remarks(rows: Sequence[Row]) -> list[str]:
         for row in last
         if row.verdict is Verdict.LATE
     ]
+    remote = [f"  {row.fault}: {told(row.remote)}" for row in last if row.remote is not None]
+    if remote:
+        said += ["clients behind the router, who come by every healthy adapter of both machines:", *remote]
     waited = [f"{row.new_client_ms:.0f} ms ({row.fault})" for row in last if row.new_client_ms > _TOLD_MS]
     if waited:
         said.append(f"clients that asked anew had to wait: {', '.join(waited)}")
