@@ -2,6 +2,7 @@
 
 import sys
 from collections import Counter
+from contextlib import suppress
 from typing import Any, Final
 
 from vipa_agent.status import StatusError, read_status
@@ -17,6 +18,8 @@ from vipa_lab.stack import ipv6_beside, of_stack
 ROUTER_WAN: Final = "10.9.9.1/24"
 REMOTE: Final = "10.9.9.2/24"
 _STATUS_S: Final = 15.0
+_LOOKS: Final = 5
+"""At a route and its group, which two programs tell: the daemon replaces a group within milliseconds, and seldom."""
 
 
 class Remote:
@@ -58,7 +61,15 @@ class Remote:
             return {}
 
     def route(self, vip: str) -> list[str]:
-        """Next hops of the kernel's route to ``vip``; or how it ends, alone; [] for none."""
+        """Next hops of the kernel's route to ``vip``; or how it ends, alone; [] for none. LabError when it names groups
+        that are gone each time they are looked up."""
+        for _ in range(_LOOKS):
+            with suppress(KeyError):
+                return self._read_route(vip)
+        raise LabError(f"the route to {vip} named a group that was gone, {_LOOKS} times")
+
+    def _read_route(self, vip: str) -> list[str]:
+        """KeyError when the group was replaced between the look at the route and the one at the groups."""
         family = "-6" if ":" in vip else "-4"
         words = self.router.run(["ip", family, "route", "show", "proto", "117"])
         start = words.find(f"{vip} ")
