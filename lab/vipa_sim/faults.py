@@ -71,6 +71,14 @@ class Faults(LanFaults, KernelFaults):
             self._note(f"health check {'passes' if passes else 'fails'} {node}")
             machine.check(passes)
 
+    def guest(self, node: str, here: bool) -> None:
+        """The agent of this node finds out that the guest answers there, or does not. Where it really is:
+        ``World.guest_at``."""
+        machine = self._machine(node)
+        if machine.guest != here:
+            self._note(f"guest {'is' if here else 'is not'} at {node}")
+            machine.know_guest(here)
+
     def storm(self, node: str, on: bool = True) -> None:
         """The event loop is held up again and again."""
         self._note(f"storm {'on' if on else 'off'} {node}")

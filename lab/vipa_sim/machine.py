@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from vipa.election.events import ArpKind, ChecksChanged, LocalInterface, PlanChanged
+from vipa.election.events import ArpKind, ChecksChanged, GuestsChanged, LocalInterface, PlanChanged
 from vipa.plan import CheckKind, HealthCheck, Plan
+from vipa.reasons import Reason
 from vipa.timing import PROFILES
 from vipa_sim.delays import EVENT_LATE_S, EVENT_S, POLL_S, Delays
 from vipa_sim.engine import Clock
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 PREFIX = 24
 NETWORK = "10.1.1.0/24"
 CHECK = HealthCheck(CheckKind.TCP, 443)
+GUEST_FOUND_S = 1.0  # until a new agent's question to the guest is answered, at most: the asker's period
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +58,7 @@ class Machine:
         self.kernel = Kernel(strict_arp=False)
         self.clock = Clock(0.0, 0.0, 1.0)
         self.passes = True
+        self.guest = world.shape.guests and name == "n1"
         self.ambush: dict[str, Callable[[], None]] = {}
         self.told_of_links = True
         self.moved_late_s = float("-inf")
@@ -96,6 +99,9 @@ class Machine:
         self.process = Process(self, self.world.make_core(identity))
         self.process.start()
         self.check(self.passes)
+        if self.world.shape.guests:
+            found_s = self.delays.rng.uniform(0.0, GUEST_FOUND_S)
+            self.world.engine.after(found_s, lambda: self.know_guest(self.guest))
 
     def check(self, passes: bool) -> None:
         """What the health check of the VIPs says here from now on; a loop's turn later the agent knows."""
@@ -105,6 +111,14 @@ class Machine:
             self.process.tell(
                 ChecksChanged(passing=asked) if passes else ChecksChanged(dict.fromkeys(asked, "refused"))
             )
+
+    def know_guest(self, here: bool) -> None:
+        """What the agent has found out of the guest from now on: it answers behind this node's bridge, or does not."""
+        self.guest = here
+        if self.process is not None and self.world.shape.guests:
+            addresses = self.world.addresses
+            silent = dict.fromkeys(addresses, (Reason.GUEST_SILENT, "does not answer behind br0"))
+            self.process.tell(GuestsChanged(frozenset(addresses)) if here else GuestsChanged(absent=silent))
 
     def kill(self) -> None:
         """SIGKILL the agent."""

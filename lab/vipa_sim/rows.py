@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from vipa_sim import hardships, scenarios
+from vipa_sim import guestrows, hardships, scenarios
 from vipa_sim.scenarios import Row
 
-ROWS: Mapping[str, Row] = {**scenarios.ROWS, **hardships.ROWS}
+ROWS: Mapping[str, Row] = {**scenarios.ROWS, **hardships.ROWS, **guestrows.ROWS}

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
+import msgspec
+
 from vipa.election.elector import Config, Elector
 from vipa.heartbeat import Key
 from vipa.plan import Endpoint, FailbackPolicy, Plan, PlannedVip, Policy
@@ -29,7 +31,8 @@ class Shape:
     """What a world is made of. ``nics``: one number of NICs per node; ``rivals``: the same for the nodes of another
     cluster on the LAN that plans the same virtual IPs. ``keyed``: heartbeats are signed.
     ``by_address``: each node's plan knows the others' endpoints by address alone, as in a standalone folder.
-    ``checked``: VIPs have a health check. ``everywhere``: they are bound on every candidate."""
+    ``checked``: VIPs have a health check. ``everywhere``: they are bound on every candidate. ``guests``: they belong to
+    a guest behind a bridge of the first node, and nodes proxy for it: what is bound is what is proxied."""
 
     nics: tuple[int, ...] = (1, 1, 1)
     rivals: tuple[int, ...] = ()
@@ -47,6 +50,7 @@ class Shape:
     slow_commits: float = 0.1
     checked: bool = False
     everywhere: bool = False
+    guests: bool = False
 
 
 def world_keys(keyed: bool) -> tuple[Key, ...]:
@@ -87,6 +91,7 @@ class World:
         self.last_move_s = 0.0
         self.strangers: dict[str, Station] = {}
         self.storming = False
+        self.guest_at = "n1" if shape.guests else ""
         self.machines = {f"n{i + 1}": self._machine(f"n{i + 1}", i, count) for i, count in enumerate(shape.nics)}
         for i, count in enumerate(shape.rivals):
             self.machines[f"r{i + 1}"] = self._machine(f"r{i + 1}", len(shape.nics) + i, count, RIVALS)
@@ -145,7 +150,9 @@ class World:
             if order is not None:
                 order.shuffle(ends)
             checks = (CHECK,) if self.shape.checked else ()
-            vips.append(PlannedVip(f"vip{number + 1}", (address,), tuple(ends), policy, checks, self.shape.everywhere))
+            bridge = "br0" if self.shape.guests else ""
+            everywhere = self.shape.everywhere
+            vips.append(PlannedVip(f"vip{number + 1}", (address,), tuple(ends), policy, checks, everywhere, bridge))
         return Plan(epoch, tuple(vips))
 
     def plan_for(self, machine: Machine, plan: Plan) -> Plan:
@@ -153,13 +160,9 @@ class World:
         if not self.shape.by_address:
             return plan
         vips = tuple(
-            PlannedVip(
-                vip.name,
-                vip.addresses,
-                tuple(e if e.node == machine.name else Endpoint(e.address) for e in vip.succession),
-                vip.policy,
-                vip.checks,
-                vip.everywhere,
+            msgspec.structs.replace(
+                vip,
+                succession=tuple(e if e.node == machine.name else Endpoint(e.address) for e in vip.succession),
             )
             for vip in plan.vips
         )
@@ -189,7 +192,7 @@ class World:
     def served(self, client: Port, mac: str, vip: str) -> bool:
         """Would a datagram from ``client`` to ``mac`` for ``vip`` be answered? Loss aside: a burst is no outage."""
         for machine in self.machines.values():
-            if not machine.powered:
+            if not machine.powered or self.guest_at not in ("", machine.name):
                 continue
             for nic in machine.nics.values():
                 if nic.port.mac != mac:
