@@ -111,3 +111,22 @@ def test_a_guest_is_proxied_for_by_the_adapters_of_its_machine_in_turn(lab: Lab)
         assert cluster.agents["w1"].wait(30) == 0
         assert cluster.leftovers("w1") == []
         assert cluster.proxied("w1") == []
+
+
+def test_a_machine_that_does_not_forward_ipv6_says_so_and_serves_no_guest_that_has_it(lab: Lab) -> None:
+    with Behind(lab) as cluster:
+        w1 = cluster.node("w1")
+        w1.set_ipv6_conf(forwarding=0)
+        cluster.start("w1")
+        cluster.wait_excluded("w1", "NotForwarding")
+        why = "this node does not forward IPv6: set net.ipv6.conf.all.forwarding=1"
+        assert cluster.vip_of("w1", "erp")["failing"] == [why]
+        cluster.wait(lambda: "10.1.1.21" in cluster.proxied("w1"), "guests that have IPv4 alone are served")
+        assert cluster.vip not in cluster.proxied("w1")
+        w1.set_ipv6_conf(forwarding=1)
+        cluster.moved_to("w1/eth1")
+        w1.set_ipv6_conf(forwarding=0)  # another program's habit
+        cluster.wait_excluded("w1", "NotForwarding")
+        assert cluster.answerer() == ""
+        w1.set_ipv6_conf(forwarding=1)
+        cluster.moved_to("w1/eth1")
