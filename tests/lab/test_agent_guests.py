@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+from vipa_agent.status import StatusError
 from vipa_lab.cluster import Cluster
 from vipa_lab.echo_server import READY
 from vipa_lab.fleet import START_S
@@ -37,7 +38,11 @@ class Behind(Cluster):
         self.write("nowhere.yaml", virtual_ip("nowhere", "10.1.1.99", attachment=NOWHERE))
 
     def vip_of(self, node: str, name: str) -> dict[str, Any]:
-        return next((vip for vip in self.status(node)["vips"] if vip["name"] == name), {})
+        try:
+            vips = self.status(node)["vips"]
+        except StatusError:  # it is being started
+            return {}
+        return next((vip for vip in vips if vip["name"] == name), {})
 
     def wait_excluded(self, node: str, reason: str, name: str = "erp") -> None:
         def so() -> bool:
