@@ -96,7 +96,7 @@ bench-report: setup ## docs/benchmarks.md again from the runs at hand
 bench-agent: setup ## what one agent costs, and whether its loop holds the beat on busy cores; ARGS=--vips 200
 	@$(BIN)/python bench/agent.py $(ARGS)
 
-bench-many: setup ## a node with 2,000 virtual IPs dies: when is the last one served again; ARGS='--runs 1 --vips 200'
+bench-many: setup ## a node with 2,000 virtual IPs dies: when is the last one served again; ARGS='--runs 1 --vips 200 --apart'
 	@$(BIN)/python bench/many.py $(ARGS)
 
 bench-bgp: setup ## what remote clients behind a router lose, FRR on both sides, with BFD and without; ARGS='--n 2 --case node'

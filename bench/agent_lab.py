@@ -64,9 +64,11 @@ class Agents:
 
 
 @contextmanager
-def running(nodes: int, nics: int, vips: int, timing: str, chains: int = 0) -> Iterator[Agents]:
+def running(nodes: int, nics: int, vips: int, timing: str, chains: int = 0, *, apart: bool = False) -> Iterator[Agents]:
     """Machines w1 … with ``nics`` adapters each on one switch, one agent each, ``vips`` virtual IPs, all with the same
-    preferred interface list; ``chains`` nft chains of another program on each. LabError when they do not settle."""
+    preferred interface list; ``chains`` nft chains of another program on each. ``apart``: each virtual IP is a group of
+    its own, by a failback delay that no other has (and that counts for nothing); else all are one. LabError when they
+    do not settle."""
     with Lab() as lab:
         lan = lab.add_switch("lan")
         machines = {f"w{number}": lab.add_node(f"w{number}") for number in range(1, nodes + 1)}
@@ -82,7 +84,9 @@ def running(nodes: int, nics: int, vips: int, timing: str, chains: int = 0) -> I
         manifests.mkdir()
         addresses = [nic.address for machine in machines.values() for nic in machine.nics.values()]
         texts = [preferred_list(*addresses)]
-        texts += [virtual_ip(f"v{n}", f"10.1.{100 + n // 200}.{1 + n % 200}", timing=timing) for n in range(vips)]
+        for n in range(vips):
+            failback = f"{{policy: Immediate, delay: {1 + n * apart}s}}"
+            texts.append(virtual_ip(f"v{n}", f"10.1.{100 + n // 200}.{1 + n % 200}", failback=failback, timing=timing))
         (manifests / "all.yaml").write_text("".join(texts))
         words = ("--metrics", METRICS)
         processes = {name: each.start_agent(manifests, *words) for name, each in machines.items()}

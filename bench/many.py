@@ -35,7 +35,10 @@ HEADING: Final = (
 def main() -> int:
     """Exit code 0: all runs within the promise; 1: not, or nothing measured; 2: usage."""
     options = _parse(sys.argv[1:])
-    print(f"{describe()}, commit {commit()}; {options.nodes} agents × {options.nics} NICs, {options.vips} virtual IPs")
+    print(
+        f"{describe()}, commit {commit()}; {options.nodes} agents × {options.nics} NICs, {options.vips} virtual IPs "
+        f"in {options.vips if options.apart else 1} group{'s' if options.apart else ''}"
+    )
     print(f"{options.timing}; the holder loses power\n\n{HEADING}", flush=True)
     try:
         took = [_run(run, options) for run in range(1, options.runs + 1)]
@@ -54,7 +57,7 @@ def main() -> int:
 def _run(run: int, options: argparse.Namespace) -> float:
     """One lab, one fault; prints a line and returns the seconds until all were served, infinite when some are not."""
     begun_s = time.monotonic()
-    with running(options.nodes, options.nics, options.vips, options.timing) as agents:
+    with running(options.nodes, options.nics, options.vips, options.timing, apart=options.apart) as agents:
         settled_s = time.monotonic() - begun_s
         time.sleep(CALM_DOWN_S)
         heard = Announcements(agents.listener)
@@ -97,6 +100,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=3, choices=range(2, 11), metavar="2…10", help="3")
     parser.add_argument("--nics", type=int, default=1, choices=range(1, 5), help="adapters of each, on one LAN (1)")
     parser.add_argument("--vips", type=int, default=2000, help="virtual IPs, all held by the first agent (2000)")
+    parser.add_argument("--apart", action="store_true", help="each a group of its own; else all are one group")
     parser.add_argument("--timing", default=Timing.DEFAULT.value, choices=[t.value for t in Timing])
     parser.add_argument("--runs", type=int, default=5, help="each in a lab of its own (5)")
     return parser.parse_args(arguments)
